@@ -1,0 +1,200 @@
+"""Instruction records: questions and answers about videos as JSON Lines.
+
+The format is LLaVA's conversation format, one record a line, so that other people's instruction
+sets can be mixed in: any text, several turns, `<video>` once in the first question. Ours adds
+dataset, split, task and mos.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from llm_head import questions
+from llm_head.levels import level_of
+from llm_head.questions import Task
+
+VIDEO = "<video>"
+_SPLITS = ("train", "val", "test")
+
+
+class InstructError(ValueError):
+    """A manifest row or an instruction record cannot be used."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation; `from` of the file is `speaker` here."""
+
+    speaker: str  # human or gpt
+    value: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One conversation about one video."""
+
+    id: str
+    video: str
+    dataset: str
+    split: str
+    task: str  # one of TASKS, or any word in other people's sets
+    conversations: tuple[Turn, ...]
+    mos: float | None = None  # 0-100; score and level only
+
+
+def build(
+    manifest: pd.DataFrame, dataset: str, tasks: Iterable[Task], seed: int
+) -> list[Record]:
+    """Return the questions and answers of a manifest, one per video and task.
+
+    A task is asked only where the manifest knows the answer. Training videos get one of the
+    task's wordings, drawn by a hash of seed, video and task; the others the canonical wording,
+    which is the one the model is asked with.
+
+    Args:
+        manifest: with columns video_id, split, mos (0-100), impairment, motion; empty: unknown.
+
+    Raises:
+        InstructError: if a row holds an impairment, motion, split or MOS that has no answer.
+
+    Source: LMM-VQA, arXiv:2408.14008 (20 score and 20 level questions). Differs: own wordings,
+    a stem before the answer, absolute levels, and the same wording at every inference.
+    """
+    tasks = tuple(tasks)
+    records = []
+    for index, row in enumerate(manifest.to_dict("records"), start=2):
+        try:
+            records += [
+                record
+                for task in tasks
+                if (record := _record(row, dataset, task, seed)) is not None
+            ]
+        except ValueError as error:
+            raise InstructError(
+                f"manifest of {dataset}, line {index} ({row['video_id']}): {error}"
+            ) from error
+    return records
+
+
+def _record(row: Mapping[Any, Any], dataset: str, task: Task, seed: int) -> Record | None:
+    answer = _answer(row, task)
+    if answer is None:
+        return None
+    video, split = str(row["video_id"]), str(row["split"])
+    wordings = questions.QUESTIONS[task]
+    question = wordings[_draw(seed, video, task) % len(wordings)] if split == "train" else wordings[0]
+    return Record(
+        id=f"{dataset}/{video}/{task}",
+        video=video,
+        dataset=dataset,
+        split=split,
+        task=task,
+        conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
+        mos=float(row["mos"]) if task in ("score", "level") else None,
+    )
+
+
+def _answer(row: Mapping[Any, Any], task: Task) -> str | None:
+    value = row.get("mos" if task in ("score", "level") else task)
+    if value is None or pd.isna(value) or value == "":
+        return None
+    if task == "score":
+        return questions.score_answer(float(value))
+    if task == "level":
+        return questions.level_answer(level_of(float(value)))
+    if task == "impairment":
+        return questions.impairment_answer(value)
+    return questions.motion_answer(value)
+
+
+def _draw(seed: int, video: str, task: str) -> int:
+    digest = hashlib.sha256(f"{seed}/{video}/{task}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def to_jsonl(records: Iterable[Record]) -> str:
+    """Return records as JSON Lines, in the order given."""
+    return "".join(json.dumps(_as_json(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def _as_json(record: Record) -> dict[str, Any]:
+    fields = asdict(record)
+    fields["conversations"] = [
+        {"from": turn.speaker, "value": turn.value} for turn in record.conversations
+    ]
+    if record.mos is None:
+        del fields["mos"]
+    return fields
+
+
+def read(path: Path, dataset: str) -> list[Record]:
+    """Read instruction records.
+
+    Args:
+        path: JSON Lines. Of each record `id`, `video` and `conversations` must be there; without
+            `dataset` it is `dataset`, without `split` train, without `task` other.
+
+    Raises:
+        InstructError: naming file and line, if the file or a record is not as it should be.
+    """
+    if not path.is_file():
+        raise InstructError(f"{path}: no such file; run stage instruct first")
+    records, seen = [], set()
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = _parse(json.loads(line), dataset)
+            except ValueError as error:
+                raise InstructError(f"{path} line {number}: {error}") from error
+            if record.id in seen:
+                raise InstructError(f"{path} line {number}: id {record.id!r} is there twice")
+            seen.add(record.id)
+            records.append(record)
+    return records
+
+
+def _parse(fields: Any, dataset: str) -> Record:
+    if not isinstance(fields, dict):
+        raise ValueError(f"wanted a JSON object, found {type(fields).__name__}")
+    for key in ("id", "video"):
+        if not isinstance(fields.get(key), str | int) or fields[key] == "":
+            raise ValueError(f"{key} must be a name, found {fields.get(key)!r}")
+    split = fields.get("split", "train")
+    if split not in _SPLITS:
+        raise ValueError(f"split {split!r} is none of {_SPLITS}")
+    mos = fields.get("mos")
+    if mos is not None and not (isinstance(mos, int | float) and 0 <= mos <= 100):
+        raise ValueError(f"mos must be a number in 0..100, found {mos!r}")
+    return Record(
+        id=str(fields["id"]),
+        video=str(fields["video"]),
+        dataset=str(fields.get("dataset", dataset)),
+        split=split,
+        task=str(fields.get("task", "other")),
+        conversations=_turns(fields.get("conversations")),
+        mos=None if mos is None else float(mos),
+    )
+
+
+def _turns(raw: Any) -> tuple[Turn, ...]:
+    if not isinstance(raw, list) or not raw or len(raw) % 2:
+        raise ValueError("conversations must be a list of pairs of a human and a gpt message")
+    turns = []
+    for index, message in enumerate(raw):
+        wanted = "human" if index % 2 == 0 else "gpt"
+        if not isinstance(message, dict) or message.get("from") != wanted:
+            raise ValueError(f"message {index + 1} must be from {wanted!r}, found {message!r:.80}")
+        value = message.get("value")
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"message {index + 1} has no text, found {value!r:.80}")
+        if value.count(VIDEO) != (1 if index == 0 else 0):
+            raise ValueError(f"{VIDEO} must be there once, in the first message, and nowhere else")
+        turns.append(Turn(wanted, value))
+    return tuple(turns)

@@ -1,0 +1,78 @@
+"""The five quality levels: MOS to level, to soft labels, and back to a score."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+LEVELS = ("bad", "poor", "fair", "good", "excellent")
+CENTRES = np.array([10.0, 30.0, 50.0, 70.0, 90.0])
+_EDGES = np.array([0.0, 20.0, 40.0, 60.0, 80.0, 100.0])
+
+
+def level_of(mos: float) -> str:
+    """Return the level of a MOS; a MOS on a cut (20, 40, 60, 80) has the level above it.
+
+    Raises:
+        ValueError: if mos is not a number in 0..100.
+
+    Source: the five-grade ACR scale of ITU-T P.910, cut evenly over 0-100. Differs from LMM-VQA
+    (arXiv:2408.14008), whose three levels are cut at percentiles of each data set's MOS, so that a
+    word there is a rank within one data set.
+
+    >>> level_of(76.8)
+    'good'
+    """
+    _check(np.asarray(mos))
+    return LEVELS[int(np.searchsorted(_EDGES[1:-1], mos, side="right"))]
+
+
+def soft_label(mos: float, std: float) -> NDArray[np.float64]:
+    """Return how a MOS spreads over the five levels.
+
+    Args:
+        mos: 0..100.
+        std: standard deviation of the opinions around the MOS, on 0-100; 0: all mass on one level.
+
+    Returns:
+        float64 (5,), the mass of a normal distribution, cut off at 0 and 100, in each level;
+        sums to 1.
+
+    Raises:
+        ValueError: if mos is not in 0..100 or std is negative.
+
+    Source: soft labels for level words, DeQA-Score, arXiv:2501.11561. Differs: cut off at the
+    scale's ends, and one std for every video, since most data sets publish none per video.
+    """
+    _check(np.asarray(mos))
+    if not std >= 0:
+        raise ValueError(f"std must be zero or positive, got {std}")
+    if std == 0:
+        return np.eye(len(LEVELS))[LEVELS.index(level_of(mos))]
+    cdf = ndtr((_EDGES - mos) / std)
+    mass: NDArray[np.float64] = np.diff(cdf) / (cdf[-1] - cdf[0])
+    return mass
+
+
+def expectation(probabilities: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
+    """Return the score that five level probabilities mean, and its standard deviation, on 0-100.
+
+    Args:
+        probabilities: (5,), from bad to excellent, sum 1.
+
+    Source: Q-Align, arXiv:2312.17090, section 3.3, with our centres 10, 30, 50, 70, 90.
+
+    >>> expectation([0.0, 0.0, 0.5, 0.5, 0.0])
+    (60.0, 10.0)
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    if p.shape != CENTRES.shape or abs(p.sum() - 1) > 1e-3:
+        raise ValueError(f"wanted five probabilities that sum to 1, got {p.tolist()}")
+    mean = float(p @ CENTRES)
+    return mean, float(np.sqrt(p @ (CENTRES - mean) ** 2))
+
+
+def _check(mos: ArrayLike) -> None:
+    if not (np.asarray(mos) >= 0).all() or not (np.asarray(mos) <= 100).all():
+        raise ValueError(f"a MOS must lie in 0..100, got {mos}")

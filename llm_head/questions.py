@@ -1,0 +1,175 @@
+"""Questions and answers: several wordings per task to train on, one to ask with.
+
+The wordings are this project's own. The first of each task is the canonical one, which validation
+and read-out use, so that the same video always gets the same score. They are short because every
+token of a question is paid for in each training step.
+"""
+
+import re
+from typing import Literal, get_args
+
+from llm_head.levels import LEVELS
+
+Task = Literal["score", "level", "impairment", "motion"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+QUESTIONS: dict[Task, tuple[str, ...]] = {
+    "score": (
+        "What is the quality score of this video, from 0 to 100?",
+        "Score the quality of this video from 0 to 100.",
+        "Rate this clip between 0 and 100.",
+        "How many points out of 100 does the picture quality deserve?",
+        "On a 0-100 scale, how good does this video look?",
+        "Give this video a quality score of 0 to 100.",
+        "What number from 0 to 100 would viewers give this video?",
+        "Please put a number from 0 to 100 on the quality.",
+        "Predict the mean opinion score of this clip (0 to 100).",
+        "How would an average viewer score this, 0 being worst and 100 best?",
+        "Tell me the quality of this clip as a number up to 100.",
+        "If 100 is flawless, what is this video worth?",
+        "Estimate the viewing quality on a scale that ends at 100.",
+        "Your quality score for this video, please: 0 to 100.",
+        "Which score between 0 and 100 fits this video best?",
+        "Judge the visual quality with a number, at most 100.",
+        "Assess this footage and answer with a score out of 100.",
+        "What mark out of 100 would you give to this footage?",
+        "Express the perceived quality as a value from 0 to 100.",
+        "Looking at these seconds, what is their quality out of 100?",
+        "How high is the quality, in points from 0 to 100?",
+    ),
+    "level": (
+        "How good is the quality of this video?",
+        "Rate the quality of this video.",
+        "What is the quality level of this clip?",
+        "Is the quality bad, poor, fair, good or excellent?",
+        "Describe the visual quality in one word.",
+        "How would viewers rate this video?",
+        "Which quality level fits this video?",
+        "How does this video look to you?",
+        "Judge the picture quality of this clip.",
+        "What would people say about the quality here?",
+        "Please name the quality level.",
+        "Grade this footage from bad to excellent.",
+        "Which word describes the quality best: bad, poor, fair, good, excellent?",
+        "How pleasant is this video to watch?",
+        "Give your opinion on the quality of the clip.",
+        "In what class of quality does this video fall?",
+        "What do you think of the quality of these pictures?",
+        "Sum up the viewing quality in a word.",
+        "Where does this clip lie between bad and excellent?",
+        "Assess how well this video holds up visually.",
+        "Is this a good video, technically speaking?",
+    ),
+    "impairment": (
+        "What impairs this video?",
+        "Which impairment do you see?",
+        "What is wrong with this video?",
+        "Name the distortion in this clip.",
+        "Does anything disturb the picture, and what?",
+        "What kind of degradation is visible?",
+        "What has damaged the quality of this video?",
+        "Which technical fault does this clip have?",
+        "Why might a viewer complain about this video?",
+        "Find the main artefact in this video.",
+        "What type of distortion affects this footage?",
+        "Is the video impaired, and if so by what?",
+        "Identify what went wrong in the processing of this clip.",
+        "What was done to this video that hurts it?",
+        "Which problem lowers the quality here?",
+        "Say which artefact dominates.",
+        "What should be fixed in this video?",
+        "Tell me the impairment, if there is one.",
+        "How was this video degraded?",
+        "Diagnose this clip.",
+        "What is the visible defect of these pictures?",
+    ),
+    "motion": (
+        "How does the motion look?",
+        "Is the motion smooth or frozen?",
+        "Does the picture keep moving?",
+        "Is there a freeze in this video?",
+        "How fluent is the movement?",
+        "Does the clip play without stopping?",
+        "Describe the motion in one word.",
+        "Do the frames stall at any point?",
+        "Is playback fluid here?",
+        "What can you say about the movement in this clip?",
+        "Did the video get stuck?",
+        "Does the action run on or stand still?",
+        "Rate how steadily the motion proceeds.",
+        "Is the picture stuck for a while?",
+        "Look at the movement: smooth or frozen?",
+        "Would a viewer notice that the video stops?",
+        "Does time seem to stop in this clip?",
+        "How well does the video flow?",
+        "Do things move as they should?",
+        "Check the motion of this footage.",
+        "Has the player frozen?",
+    ),
+}
+
+IMPAIRMENTS = {
+    "none": "none",
+    "compression": "compression",
+    "upscaling": "upscaling",
+    "blur": "blur",
+    "noise": "noise",
+    "freeze": "freezing",
+    "low_frame_rate": "low frame rate",
+}
+MOTIONS = {"smooth": "smooth", "frozen": "frozen"}
+
+_SCORE = re.compile(r"\bis (100\.0|\d{1,2}\.\d)\.")
+
+
+def canonical(task: Task) -> str:
+    """Return the wording with which the model is always asked."""
+    return QUESTIONS[task][0]
+
+
+def level_answer(level: str) -> str:
+    """Return the answer for a level: a fixed stem, then the level word.
+
+    >>> level_answer("good")
+    'The quality is good.'
+    """
+    if level not in LEVELS:
+        raise ValueError(f"level {level!r} is none of {LEVELS}")
+    return f"The quality is {level}."
+
+
+def score_answer(mos: float) -> str:
+    """Return the answer for a MOS of 0..100, with one decimal: 0.05 is the largest error.
+
+    >>> score_answer(76.844)
+    'The score is 76.8.'
+    """
+    if not 0 <= mos <= 100:
+        raise ValueError(f"a MOS must lie in 0..100, got {mos}")
+    return f"The score is {mos:.1f}."
+
+
+def parse_score(answer: str) -> float:
+    """Return the number that a score answer holds.
+
+    Raises:
+        ValueError: if the answer holds no score of 0.0 to 100.0; nothing is guessed.
+    """
+    found = _SCORE.search(answer)
+    if found is None:
+        raise ValueError(f"no score between 0.0 and 100.0 in answer {answer!r}")
+    return float(found.group(1))
+
+
+def impairment_answer(impairment: str) -> str:
+    """Return the answer for an impairment, one of IMPAIRMENTS."""
+    if impairment not in IMPAIRMENTS:
+        raise ValueError(f"impairment {impairment!r} is none of {sorted(IMPAIRMENTS)}")
+    return f"The impairment is {IMPAIRMENTS[impairment]}."
+
+
+def motion_answer(motion: str) -> str:
+    """Return the answer for a motion, smooth or frozen."""
+    if motion not in MOTIONS:
+        raise ValueError(f"motion {motion!r} is none of {sorted(MOTIONS)}")
+    return f"The motion is {MOTIONS[motion]}."

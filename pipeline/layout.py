@@ -1,0 +1,41 @@
+"""Where every artefact lies, relative to the project's root (the folder that holds params.yaml)."""
+
+from pathlib import Path
+
+from pipeline.cache import Kind
+
+FOOTAGE = Path("data/footage")
+RESULTS = Path("results")
+MODEL = RESULTS / "model"
+REPORT = RESULTS / "report.html"
+METRICS = RESULTS / "metrics.json"
+
+
+def weights(part: str) -> Path:
+    """Return the folder of the weights of one part: spatial, temporal or llm."""
+    return Path("data/weights") / part
+
+
+def raw(dataset: str) -> Path:
+    """Return the folder of a data set that this project makes itself (demo, demo_wild)."""
+    return Path("data/raw") / dataset
+
+
+def manifest(dataset: str) -> Path:
+    """Return the manifest of a data set."""
+    return Path("data") / dataset / "manifest.csv"
+
+
+def cache(dataset: str, kind: Kind) -> Path:
+    """Return the folder of a data set's token cache."""
+    return Path("data") / dataset / kind
+
+
+def instructions(dataset: str) -> Path:
+    """Return the questions and answers of a data set that is trained on."""
+    return Path("data/instruct") / f"{dataset}.jsonl"
+
+
+def predictions(dataset: str) -> Path:
+    """Return the predictions for a data set."""
+    return RESULTS / "predictions" / f"{dataset}.csv"

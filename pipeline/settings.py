@@ -1,0 +1,176 @@
+"""Every setting of params.yaml, one class per section, checked when the file is read.
+
+A section has the name of the stage that reads it, so DVC can track whole sections. Section `run`
+holds what changes speed only; no stage tracks it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
+Split = Literal["train", "val", "test"]
+
+
+class ParamsError(ValueError):
+    """params.yaml is missing, is not YAML, or holds a wrong setting."""
+
+
+class Section(BaseModel):
+    """A section: unknown keys are errors, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSettings(Section):
+    """One data set: a folder of videos and, unless it is only to be scored, a table of labels.
+
+    `root` holds both, at any depth, so that DVC notices a change of either.
+    """
+
+    root: Path
+    labels: Path | None = None  # CSV, relative to root; none: the videos are scored only
+    filename_column: str = "filename"
+    mos_column: str = "mos"
+    mos_min: float = 0.0  # the scale's ends, not the data's smallest and largest value
+    mos_max: float = 100.0
+    mos_source: str = "human"  # said wherever the label is shown; a column mos_source overrides it
+    split: Split | Literal["random"] = "test"  # for a table without a column `split`
+
+    @model_validator(mode="after")
+    def _scale_is_not_empty(self) -> "DatasetSettings":
+        if self.mos_min >= self.mos_max:
+            raise ValueError(f"mos_min {self.mos_min} is not below mos_max {self.mos_max}")
+        return self
+
+
+class DemoSettings(Section):
+    """The streaming-ladder data set that stage `demo` makes from packaged footage."""
+
+    shots: int = Field(ge=4)  # of the training footage, over all splits
+    wild_shots: int = Field(ge=1)
+    clip_s: float = Field(ge=1.0, le=10.0)
+    clips_per_shot: int = Field(ge=2)
+
+
+class WeightsSettings(Section):
+    """Weights that a registry package ships, per part; none: the hub's, or a file of one's own."""
+
+    spatial: Literal["efficientnet_lite0", "none"]
+    temporal: Literal["i3d", "none"]
+    llm: Literal["smollm2_135m", "none"]
+
+
+class SpatialSettings(Section):
+    """Key frames to spatial tokens (paper: CLIP ViT-L/14, 224 px, one frame per second)."""
+
+    model: str  # an open_clip model, or a file of encoders/configs/
+    pretrained: str  # an open_clip tag, a weights file, or `random`
+    layers: tuple[int, ...] = ()  # blocks or stages to read, joined; empty: the tower's own output
+    grid: int = Field(ge=0)  # tokens are pooled to grid x grid per crop; 0: not pooled
+    frame: Literal["centre_crop", "whole", "crops"]
+    size_px: int = Field(ge=32, le=2048)
+    crops: tuple[int, int] = (1, 1)  # rows and columns of native-resolution crops
+
+
+class TemporalSettings(Section):
+    """One-second chunks to temporal tokens (paper: SlowFast R50, 32 frames of 224 px)."""
+
+    model: Literal["slowfast_r50", "i3d"]
+    pretrained: str  # `hub`, a weights file, or `random`
+    pathway: Literal["slow", "fast", "both"] = "both"  # slowfast_r50 only
+    layers: tuple[str, ...] = ()  # i3d only: blocks whose statistics are joined; empty: the last
+    frames: int = Field(ge=4, le=128)
+    size_px: int = Field(ge=64, le=512)
+
+
+class InstructSettings(Section):
+    """Questions and answers from manifests."""
+
+    tasks: tuple[Literal["score", "level", "impairment", "motion"], ...]
+
+
+class TuneSettings(Section):
+    """Instruction tuning of the projector and, by choice, of the LLM."""
+
+    train_on: tuple[Name, ...] = Field(min_length=1)
+    llm: str  # a folder or a hub name of a transformers causal LM
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    lora_rank: int = Field(default=0, ge=0)  # 0: the LLM stays frozen, as in the paper
+    tokens: Literal["both", "spatial", "temporal"] = "both"
+    time: Literal["ordered", "mean"] = "ordered"  # mean: the authors' code
+    seconds: int = Field(ge=1)  # chunks of a video that the head reads, spread evenly
+    epochs: float = Field(gt=0)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    warmup_ratio: float = Field(ge=0, le=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    level_std: float = Field(ge=0)  # spread of the soft level labels on 0-100; 0: hard labels
+
+
+class EvaluateSettings(Section):
+    """Metrics."""
+
+    bootstrap: int = Field(ge=100)
+
+
+class RunSettings(Section):
+    """Speed only: nothing here may change a number."""
+
+    scheduler: str = "local"  # `none`: in this process; `local`: a cluster here; or tcp://host:port
+    workers: int = Field(default=0, ge=0)  # of a local cluster; 0: one per core, or one per GPU
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @field_validator("scheduler")
+    @classmethod
+    def _scheduler_is_known(cls, value: str) -> str:
+        if value not in ("none", "local") and "://" not in value:
+            raise ValueError("wanted `none`, `local` or an address such as tcp://host:8786")
+        return value
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: int
+    datasets: dict[Name, DatasetSettings]
+    demo: DemoSettings
+    weights: WeightsSettings
+    spatial: SpatialSettings
+    temporal: TemporalSettings
+    instruct: InstructSettings
+    tune: TuneSettings
+    evaluate: EvaluateSettings
+    run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _trained_sets_exist(self) -> "Params":
+        unknown = sorted(set(self.tune.train_on) - set(self.datasets))
+        if unknown:
+            raise ValueError(f"tune.train_on names {unknown}, which datasets does not have")
+        return self
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: with the file, the setting, the value found and what is wanted.
+    """
+    if not path.is_file():
+        raise ParamsError(f"{path.absolute()}: no such file; run from the project's root")
+    if path.stat().st_size > 1_000_000:
+        raise ParamsError(f"{path}: over 1 MB; this is not a settings file")
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        found = "\n".join(
+            f"  {'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']} (found {e['input']!r:.80})"
+            for e in error.errors()
+        )
+        raise ParamsError(f"{path}: wrong settings:\n{found}") from error

@@ -1,0 +1,9 @@
+"""Stage spatial: reads data/<dataset>/manifest.csv and its videos, writes data/<dataset>/spatial/."""
+
+from pipeline.settings import Params
+from pipeline.stages import extract
+
+
+def run(params: Params, dataset: str, dry_run: bool = False) -> None:
+    """Bring the spatial tokens of one data set in line with its manifest."""
+    extract.run(params, dataset, ("spatial",), dry_run)

@@ -1,0 +1,41 @@
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from pipeline import manifest
+from pipeline.labels import ManifestError, read_labels
+from pipeline.settings import DatasetSettings
+
+
+def test_facts_hashes_and_round_trip(tmp_path: Path, moving_video: Callable[..., Path]) -> None:
+    good = moving_video("in/good.mp4")
+    (tmp_path / "in" / "bad.mp4").write_bytes(b"junk" * 100)
+    table = manifest.build(read_labels(DatasetSettings(root=tmp_path / "in"), seed=0))
+    path = tmp_path / "manifest.csv"
+    manifest.write(path, table)
+    read = manifest.read(path).set_index("video_id")
+    row = read.loc["good"]
+    assert row["sha256"] == sha256(good.read_bytes()).hexdigest()
+    assert (row["width"], row["height"], row["fps"], row["codec"]) == (64, 48, 12, "h264")
+    assert row["content"] == "" and row["mos"] != row["mos"]
+    assert read.loc["bad", "width"] == 0  # kept: extraction records it as failed
+    first = path.read_bytes()
+    manifest.write(path, table)
+    assert path.read_bytes() == first
+
+
+def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text(",".join(manifest.COLUMNS) + "\n007,NA,1e5" + "," * 12 + "\n")
+    row = manifest.read(path).iloc[0]
+    assert (row["video_id"], row["path"], row["sha256"]) == ("007", "NA", "1e5")
+
+
+def test_errors(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="missing; run"):
+        manifest.read(tmp_path / "demo" / "manifest.csv")
+    (tmp_path / "m.csv").write_text("video_id\na\n")
+    with pytest.raises(ManifestError, match="columns"):
+        manifest.read(tmp_path / "m.csv")

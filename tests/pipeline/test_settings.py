@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.settings import ParamsError, load
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "profiles").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_params_file_of_the_project_is_valid(path: Path) -> None:
+    load(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("tune", "train_on", ["nobody"], "'nobody'"),
+        ("tune", "epoch", 3, "tune.epoch"),
+        ("spatial", "frame", "half", "spatial.frame.*'half'"),
+        ("demo", "clip_s", 0, "demo.clip_s"),
+        ("run", "scheduler", "somewhere", "tcp://host"),
+        ("datasets", "Bad Name", {"root": "x"}, "Bad Name"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_found(
+    tmp_path: Path, section: str, key: str, value: object, message: str
+) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content[section][key] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match=message):
+        load(path)
+
+
+def test_no_file_and_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="no such file"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load(tmp_path / "params.yaml")
