@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from encoders.weights import EncoderError
+
 Frame = NDArray[np.uint8]
 Interpolation = Literal["bilinear", "bicubic"]
 
@@ -53,6 +55,21 @@ def crops(frame: Frame, size_px: int, rows: int, columns: int) -> list[Frame]:
     tops = _offsets(frame.shape[0] - size_px, rows)
     lefts = _offsets(frame.shape[1] - size_px, columns)
     return [frame[t : t + size_px, c : c + size_px] for t in tops for c in lefts]
+
+
+def clip(frames: NDArray[np.uint8], count: int, size_px: int) -> list[Frame]:
+    """Resize the frames of a clip, aspect ratio ignored, as the paper's code does.
+
+    Args:
+        frames: ``(T, H, W, 3)`` RGB.
+        count: the T that the network wants.
+
+    Raises:
+        EncoderError: if T is another.
+    """
+    if len(frames) != count:
+        raise EncoderError(f"a clip has {len(frames)} frames, wanted {count}")
+    return [whole(frame, size_px, "bilinear") for frame in frames]
 
 
 def normalised(

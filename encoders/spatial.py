@@ -102,14 +102,15 @@ class SpatialEncoder:
             float16 ``(K, P, D)``; P runs over crops row by row, then over the cells (or the class
             token and the patches) of a crop row by row.
         """
-        with torch.inference_mode():
-            return np.stack([self._encode(frame).to(torch.float16).cpu().numpy() for frame in frames])
+        return np.stack([self._encode(frame) for frame in frames])
 
-    def _encode(self, frame: NDArray[np.uint8]) -> Tensor:
-        """Return float32 ``(P, D)`` of one frame."""
+    def _encode(self, frame: NDArray[np.uint8]) -> NDArray[np.float16]:
+        """Return float16 ``(P, D)`` of one frame."""
         images = self._prepared(frame)
-        x = prepare.normalised(images, self._mean, self._std, self._device)
-        return self._tokens_of(x, self._layers, self._grid).flatten(0, 1)
+        with torch.inference_mode():
+            x = prepare.normalised(images, self._mean, self._std, self._device)
+            tokens = self._tokens_of(x, self._layers, self._grid).flatten(0, 1)
+            return tokens.to(torch.float16).cpu().numpy()
 
     def _prepared(self, frame: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         if self._frame == "crops":
@@ -121,30 +122,33 @@ class SpatialEncoder:
 class _Transformer:
     """Tokens of a transformer tower: open_clip's own or timm's."""
 
-    def __init__(self, tower: nn.Module) -> None:
+    def __init__(self, tower: Any) -> None:
         self._tower = tower
-        blocks = tower.trunk.blocks if isinstance(tower, TimmModel) else tower.transformer.resblocks
+        is_timm = isinstance(tower, TimmModel)
+        blocks = tower.trunk.blocks if is_timm else tower.transformer.resblocks
         self.depth = len(blocks)
 
     def __call__(self, x: Tensor, layers: tuple[int, ...], grid: int) -> Tensor:
         """Return ``(N, P, D)`` for images ``(N, 3, H, W)``."""
+        order = sorted(set(layers))  # the tower returns them in its own order
         found = self._tower.forward_intermediates(
             x,
-            indices=sorted(set(layers)),
+            indices=order,
             stop_early=True,
             intermediates_only=True,
             output_fmt="NCHW",
             output_extra_tokens=True,
         )
-        maps = dict(zip(sorted(set(layers)), found["image_intermediates"], strict=True))
-        joined = torch.cat([maps[layer] for layer in layers], dim=1)
+        maps = [found["image_intermediates"][order.index(layer)] for layer in layers]
+        joined = torch.cat(maps, dim=1)
         if grid:
             return torch.stack([cell.mean((2, 3)) for cell in _cells(joined, grid)], dim=1)
         patches = joined.flatten(2).transpose(1, 2)
-        if not found.get("image_intermediates_prefix"):
+        extra = found.get("image_intermediates_prefix")
+        if not extra:
             return patches
-        prefix = dict(zip(sorted(set(layers)), found["image_intermediates_prefix"], strict=True))
-        return torch.cat([torch.cat([prefix[i] for i in layers], dim=2), patches], dim=1)
+        prefix = torch.cat([extra[order.index(layer)] for layer in layers], dim=2)
+        return torch.cat([prefix, patches], dim=1)
 
 
 class _Convolutional:
@@ -153,12 +157,12 @@ class _Convolutional:
     def __init__(self, tower: nn.Module) -> None:
         if not isinstance(tower, TimmModel):
             raise EncoderError(f"a tower of type {type(tower).__name__} is not supported")
-        self._trunk = tower.trunk
+        self._trunk: Any = tower.trunk
         self.depth = len(self._trunk.feature_info)
 
     def __call__(self, x: Tensor, layers: tuple[int, ...], grid: int) -> Tensor:
         """Return ``(N, grid * grid, D)``: per layer, means and then deviations of its channels."""
-        order = sorted(set(layers))
+        order = sorted(set(layers))  # the trunk returns them in its own order
         maps = self._trunk.forward_intermediates(
             x, indices=order, stop_early=True, intermediates_only=True
         )
@@ -177,8 +181,11 @@ def _statistics(maps: Tensor, grid: int) -> Tensor:
 
 def _cells(maps: Tensor, grid: int) -> list[Tensor]:
     """Cut ``(N, C, H, W)`` into grid x grid cells, row by row, none empty (they may overlap)."""
-    bounds = [[(i * n // grid, -(-(i + 1) * n // grid)) for i in range(grid)] for n in maps.shape[2:]]
-    return [maps[:, :, top:bottom, left:right] for top, bottom in bounds[0] for left, right in bounds[1]]
+    rows, columns = (
+        [slice(i * side // grid, -(-(i + 1) * side // grid)) for i in range(grid)]
+        for side in maps.shape[2:]
+    )
+    return [maps[:, :, row, column] for row in rows for column in columns]
 
 
 def _is_transformer(tower: nn.Module) -> bool:

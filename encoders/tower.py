@@ -39,7 +39,8 @@ def build(model: str, pretrained: str, size_px: int) -> tuple[nn.Module, dict[st
             f"{model}: pretrained is {pretrained!r}; wanted a weights file, `random` or a tag of "
             f"open_clip: {', '.join(tags) or 'there is none'}"
         )
-    tower, preprocess = seeded(lambda: _blank(model, size_px))
+    with seeded():
+        tower, preprocess = _blank(model, size_px)
     if pretrained != "random":
         _load(tower, pretrained)
     return tower, preprocess
@@ -49,8 +50,6 @@ def _published(model: str, tag: str, size_px: int) -> tuple[nn.Module, dict[str,
     """Fetch open_clip's published weights."""
     # open_clip only warns if weights trained with QuickGELU (OpenAI's) meet a model without it
     quick = bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"))
-    if not quick and open_clip.get_model_config(model).get("quick_gelu"):
-        raise EncoderError(f"{tag} was trained without QuickGELU; use model {model[: -len('-quickgelu')]}")
     try:
         whole = open_clip.create_model(
             model,

@@ -1,17 +1,15 @@
-"""Network weights: read without running code from the file, loaded without gaps, known by a hash."""
+"""Network weights: read without running code of the file, loaded without gaps, known by hash."""
 
 import hashlib
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 class EncoderError(RuntimeError):
@@ -76,8 +74,9 @@ def sha256(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def seeded(build: Callable[[], Module]) -> Module:
-    """Build a module whose random weights are the same each time."""
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Within it, random weights are the same each time; the caller's random state is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build()
+        yield

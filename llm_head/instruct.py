@@ -2,7 +2,7 @@
 
 The format is LLaVA's conversation format, one record a line, so that other people's instruction
 sets can be mixed in: any text, several turns, `<video>` once in the first question. Ours adds
-dataset, split, task and mos.
+dataset, split, task, mos and tokens.
 """
 
 import hashlib
@@ -45,10 +45,15 @@ class Record:
     task: str  # one of TASKS, or any word in other people's sets
     conversations: tuple[Turn, ...]
     mos: float | None = None  # 0-100; score and level only
+    tokens: str = ""  # names the tokens it was written for: if they change, the file changes
 
 
 def build(
-    manifest: pd.DataFrame, dataset: str, tasks: Iterable[Task], seed: int
+    manifest: pd.DataFrame,
+    dataset: str,
+    tasks: Iterable[Task],
+    tokens: Mapping[str, str],
+    seed: int,
 ) -> list[Record]:
     """Return the questions and answers of a manifest, one per video and task.
 
@@ -58,6 +63,8 @@ def build(
 
     Args:
         manifest: with columns video_id, split, mos (0-100), impairment, motion; empty: unknown.
+        tokens: per video the name of its tokens, `data.token_names`; a video without has no
+            records.
 
     Raises:
         InstructError: if a row holds an impairment, motion, split or MOS that has no answer.
@@ -67,36 +74,38 @@ def build(
     """
     tasks = tuple(tasks)
     records = []
-    for index, row in enumerate(manifest.to_dict("records"), start=2):
-        try:
-            records += [
-                record
-                for task in tasks
-                if (record := _record(row, dataset, task, seed)) is not None
-            ]
-        except ValueError as error:
-            raise InstructError(
-                f"manifest of {dataset}, line {index} ({row['video_id']}): {error}"
-            ) from error
+    for line, row in enumerate(manifest.to_dict("records"), start=2):
+        video = str(row["video_id"])
+        for task in tasks if video in tokens else ():
+            try:
+                answer = _answer(row, task)
+            except ValueError as error:
+                raise InstructError(
+                    f"manifest of {dataset}, line {line} ({video}): {error}"
+                ) from error
+            if answer is not None:
+                question = _question(video, str(row["split"]), task, seed)
+                records.append(
+                    Record(
+                        id=f"{dataset}/{video}/{task}",
+                        video=video,
+                        dataset=dataset,
+                        split=str(row["split"]),
+                        task=task,
+                        conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
+                        mos=float(row["mos"]) if task in ("score", "level") else None,
+                        tokens=tokens[video],
+                    )
+                )
     return records
 
 
-def _record(row: Mapping[Any, Any], dataset: str, task: Task, seed: int) -> Record | None:
-    answer = _answer(row, task)
-    if answer is None:
-        return None
-    video, split = str(row["video_id"]), str(row["split"])
+def _question(video: str, split: str, task: Task, seed: int) -> str:
     wordings = questions.QUESTIONS[task]
-    question = wordings[_draw(seed, video, task) % len(wordings)] if split == "train" else wordings[0]
-    return Record(
-        id=f"{dataset}/{video}/{task}",
-        video=video,
-        dataset=dataset,
-        split=split,
-        task=task,
-        conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
-        mos=float(row["mos"]) if task in ("score", "level") else None,
-    )
+    if split != "train":
+        return questions.canonical(task)
+    digest = hashlib.sha256(f"{seed}/{video}/{task}".encode()).digest()
+    return wordings[int.from_bytes(digest[:8], "big") % len(wordings)]
 
 
 def _answer(row: Mapping[Any, Any], task: Task) -> str | None:
@@ -112,11 +121,6 @@ def _answer(row: Mapping[Any, Any], task: Task) -> str | None:
     return questions.motion_answer(value)
 
 
-def _draw(seed: int, video: str, task: str) -> int:
-    digest = hashlib.sha256(f"{seed}/{video}/{task}".encode()).digest()
-    return int.from_bytes(digest[:8], "big")
-
-
 def to_jsonl(records: Iterable[Record]) -> str:
     """Return records as JSON Lines, in the order given."""
     return "".join(json.dumps(_as_json(record), ensure_ascii=False) + "\n" for record in records)
@@ -127,9 +131,7 @@ def _as_json(record: Record) -> dict[str, Any]:
     fields["conversations"] = [
         {"from": turn.speaker, "value": turn.value} for turn in record.conversations
     ]
-    if record.mos is None:
-        del fields["mos"]
-    return fields
+    return {key: value for key, value in fields.items() if value not in (None, "")}
 
 
 def read(path: Path, dataset: str) -> list[Record]:
@@ -180,6 +182,7 @@ def _parse(fields: Any, dataset: str) -> Record:
         task=str(fields.get("task", "other")),
         conversations=_turns(fields.get("conversations")),
         mos=None if mos is None else float(mos),
+        tokens=str(fields.get("tokens", "")),
     )
 
 

@@ -1,9 +1,10 @@
 """The five quality levels: MOS to level, to soft labels, and back to a score."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 LEVELS = ("bad", "poor", "fair", "good", "excellent")
@@ -24,7 +25,7 @@ def level_of(mos: float) -> str:
     >>> level_of(76.8)
     'good'
     """
-    _check(np.asarray(mos))
+    _check(mos)
     return LEVELS[int(np.searchsorted(_EDGES[1:-1], mos, side="right"))]
 
 
@@ -45,18 +46,18 @@ def soft_label(mos: float, std: float) -> NDArray[np.float64]:
     Source: soft labels for level words, DeQA-Score, arXiv:2501.11561. Differs: cut off at the
     scale's ends, and one std for every video, since most data sets publish none per video.
     """
-    _check(np.asarray(mos))
+    _check(mos)
     if not std >= 0:
         raise ValueError(f"std must be zero or positive, got {std}")
     if std == 0:
-        return np.eye(len(LEVELS))[LEVELS.index(level_of(mos))]
+        return np.array([float(level == level_of(mos)) for level in LEVELS])
     cdf = ndtr((_EDGES - mos) / std)
     mass: NDArray[np.float64] = np.diff(cdf) / (cdf[-1] - cdf[0])
     return mass
 
 
 def expectation(probabilities: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
-    """Return the score that five level probabilities mean, and its standard deviation, on 0-100.
+    """Return mean and standard deviation, on 0-100, of five level probabilities.
 
     Args:
         probabilities: (5,), from bad to excellent, sum 1.
@@ -73,6 +74,31 @@ def expectation(probabilities: Sequence[float] | NDArray[np.float64]) -> tuple[f
     return mean, float(np.sqrt(p @ (CENTRES - mean) ** 2))
 
 
-def _check(mos: ArrayLike) -> None:
-    if not (np.asarray(mos) >= 0).all() or not (np.asarray(mos) <= 100).all():
+def mos_of(mean: float, std: float) -> float:
+    """Return the MOS whose soft label has this expectation: the way back from `soft_label`.
+
+    An expectation never leaves 10..90, and soft labels are cut off at the scale's ends; without
+    this step, a flawless video would score 88. Order is kept.
+
+    Args:
+        mean: 10..90, from `expectation`.
+        std: of the soft labels that were learned; 0: the expectation is returned as it is.
+
+    >>> round(mos_of(expectation(soft_label(97.0, 12.0))[0], 12.0), 3)
+    97.0
+    """
+    if std == 0:
+        return mean
+    means, grid = _way_back(std)
+    return float(np.interp(mean, means, grid))
+
+
+@lru_cache
+def _way_back(std: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    grid = np.linspace(0, 100, 2001)
+    return np.array([expectation(soft_label(mos, std))[0] for mos in grid]), grid
+
+
+def _check(mos: float) -> None:
+    if not 0 <= mos <= 100:
         raise ValueError(f"a MOS must lie in 0..100, got {mos}")

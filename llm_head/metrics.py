@@ -147,19 +147,17 @@ def score_metrics(
         "contents": len(np.unique(codes)),
     }
     enough = n >= MIN_ROWS and np.ptp(x) > 0 and np.ptp(y) > 0
-    for name, metric in (("srcc", srcc), ("krcc", krcc), ("plcc", plcc)):
-        result[name] = metric(x, y) if enough else math.nan
-    result["rmse"] = rmse(x, y)
+    result |= _values(x, y, enough)
     fit = fit_logistic(x, y)
     result["plcc_logistic"] = math.nan if fit.mapped is None else plcc(fit.mapped, y)
     result["rmse_logistic"] = math.nan if fit.mapped is None else rmse(fit.mapped, y)
     reasons = []
     if fit.reason:
-        reasons.append(f"logistic: {fit.reason}" if enough else fit.reason)
+        reasons.append(f"no logistic fit: {fit.reason}" if enough else fit.reason)
     if resamples:
         counts = resample_counts(codes, resamples, seed)
         if counts is None:
-            reasons.append(f"intervals: fewer than {MIN_CONTENTS} contents")
+            reasons.append(f"no intervals: fewer than {MIN_CONTENTS} contents")
         for name, values in _resampled(counts, x, y, enough).items():
             result[f"{name}_low"], result[f"{name}_high"] = interval(values)
     if reasons:
@@ -219,6 +217,12 @@ def confusion(answered: Sequence[str], truth: Sequence[str]) -> dict[str, dict[s
             row = table.setdefault(true, {})
             row[given or "no answer"] = row.get(given or "no answer", 0) + 1
     return table
+
+
+def _values(x: Floats, y: Floats, enough: bool) -> dict[str, float]:
+    metrics = {"srcc": srcc, "krcc": krcc, "plcc": plcc}
+    values = {name: metric(x, y) if enough else math.nan for name, metric in metrics.items()}
+    return {**values, "rmse": rmse(x, y)}
 
 
 def _resampled(counts: Floats | None, x: Floats, y: Floats, enough: bool) -> dict[str, Floats]:

@@ -1,5 +1,6 @@
 """From conversations to token ids, with the LLM's own chat template."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from llm_head.instruct import VIDEO, Turn
 from llm_head.levels import LEVELS
 from llm_head.questions import level_answer
 
-SYSTEM = "You rate videos."  # short: it is computed in every step
+SYSTEM = "You judge the quality of videos as bad, poor, fair, good or excellent."
+_NUMBER_PIECE = re.compile(r"[▁Ġ]?[0-9.]{1,5}")  # both marks stand for a leading space
 
 
 class PromptError(ValueError):
@@ -53,6 +55,8 @@ class Chat:
             self._system = []
         head, _ = self._split(self._render([{"role": "user", "content": VIDEO}], True))
         self.head = self._encode(head)
+        if not self.head:
+            raise PromptError("the chat template puts nothing before a question; not supported")
         self.level_stem, self.level_words = self._level_tokens()
 
     def question(self, text: str) -> tuple[int, ...]:
@@ -62,9 +66,8 @@ class Chat:
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Return the ids of an answer, up to and with the end of the turn."""
-        return self.branch([Turn("human", VIDEO), Turn("gpt", text)]).ids[
-            len(self._encode(self._split(self._opening())[1])) :
-        ]
+        branch = self.branch([Turn("human", VIDEO), Turn("gpt", text)])
+        return tuple(i for i, answer in zip(branch.ids, branch.answer, strict=True) if answer)
 
     def branch(self, conversation: Sequence[Turn], level: bool = False) -> Branch:
         """Return what follows the video in a conversation.
@@ -76,7 +79,7 @@ class Chat:
         messages: list[dict[str, str]] = []
         ids: list[int] = []
         answer: list[bool] = []
-        done = self._split(self._opening(""))[0] + VIDEO
+        done = self._split(self._render([{"role": "user", "content": VIDEO}], True))[0] + VIDEO
         for turn in conversation:
             messages.append(_message(turn, first=not messages))
             if turn.speaker == "human":
@@ -91,6 +94,11 @@ class Chat:
             done = full
         return Branch(tuple(ids), tuple(answer), self._level_at(ids, answer) if level else None)
 
+    def number_pieces(self) -> dict[int, str]:
+        """Return the tokens of digits and points, by id; one may begin with a mark for a space."""
+        raw = self._tokenizer.convert_ids_to_tokens(range(len(self._tokenizer)))
+        return {i: t for i, t in enumerate(raw) if t is not None and _NUMBER_PIECE.fullmatch(t)}
+
     def _level_at(self, ids: list[int], answer: list[bool]) -> int | None:
         start = answer.index(True)
         at = start + len(self.level_stem)
@@ -98,18 +106,12 @@ class Chat:
         return at if is_ours else None
 
     def _level_tokens(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        answers = [self.answer(level_answer(level)) for level in LEVELS]
-        size = 0
-        while len({ids[: size + 1] for ids in answers}) == 1:
-            size += 1
-        words = tuple(ids[size] for ids in answers)
+        stem, rests = common_stem([self.answer(level_answer(level)) for level in LEVELS])
+        words = tuple(rest[0] for rest in rests)
         if len(set(words)) < len(LEVELS):
             pairs = dict(zip(LEVELS, words, strict=True))
             raise PromptError(f"level words must begin with different tokens, found {pairs}")
-        return answers[0][:size], words
-
-    def _opening(self, question: str = "") -> str:
-        return self._render([{"role": "user", "content": VIDEO + question}], True)
+        return stem, words
 
     def _render(self, messages: list[dict[str, str]], open_answer: bool) -> str:
         if self._tokenizer.chat_template is None:
@@ -131,6 +133,20 @@ class Chat:
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def common_stem(
+    answers: Sequence[tuple[int, ...]],
+) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """Return the tokens that all answers begin with, and how each goes on.
+
+    >>> common_stem([(1, 2, 3), (1, 2, 4, 5)])
+    ((1, 2), [(3,), (4, 5)])
+    """
+    size = 0
+    while len({ids[size] for ids in answers}) == 1:
+        size += 1
+    return answers[0][:size], [ids[size:] for ids in answers]
 
 
 def _message(turn: Turn, first: bool) -> dict[str, str]:

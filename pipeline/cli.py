@@ -144,9 +144,11 @@ def report(params: ParamsFile = PARAMS) -> None:
 @app.command()
 def table() -> None:
     """Print the result table of results/metrics.json."""
-    from pipeline.stages.evaluate import read_table
+    from pipeline import layout
+    from pipeline.report.results import read_json
+    from pipeline.report.table import table as as_text
 
-    print(read_table())
+    print(as_text(read_json(layout.METRICS, "evaluate")))
 
 
 def _with_scheduler(params: Path, scheduler: str | None) -> settings.Params:
@@ -155,4 +157,3 @@ def _with_scheduler(params: Path, scheduler: str | None) -> settings.Params:
         return loaded
     run = settings.RunSettings(**{**loaded.run.model_dump(), "scheduler": scheduler})
     return loaded.model_copy(update={"run": run})
-

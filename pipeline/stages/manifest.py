@@ -5,6 +5,7 @@ import logging
 from pipeline import layout, manifest
 from pipeline.labels import ManifestError, read_labels
 from pipeline.settings import Params
+from pipeline.survey import survey
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ def run(params: Params, dataset: str) -> None:
         raise ManifestError(
             f"params.yaml has no data set {dataset!r}; it has {', '.join(params.datasets)}"
         )
-    table = manifest.build(read_labels(params.datasets[dataset], params.seed))
+    table = survey(read_labels(params.datasets[dataset], params.seed))
     path = layout.manifest(dataset)
     manifest.write(path, table)
     log.info("%s: %d videos, %d with a score", path, len(table), table["mos"].notna().sum())

@@ -1,4 +1,4 @@
-"""Stage spatial: reads data/<dataset>/manifest.csv and its videos, writes data/<dataset>/spatial/."""
+"""Stage spatial: reads a data set's manifest and videos, writes data/<dataset>/spatial/."""
 
 from pipeline.settings import Params
 from pipeline.stages import extract

@@ -1,4 +1,4 @@
-"""Stage temporal: reads data/<dataset>/manifest.csv and its videos, writes data/<dataset>/temporal/."""
+"""Stage temporal: reads a data set's manifest and videos, writes data/<dataset>/temporal/."""
 
 from pipeline.settings import Params
 from pipeline.stages import extract

@@ -7,12 +7,13 @@ import pytest
 from pipeline import manifest
 from pipeline.labels import ManifestError, read_labels
 from pipeline.settings import DatasetSettings
+from pipeline.survey import survey
 
 
 def test_facts_hashes_and_round_trip(tmp_path: Path, moving_video: Callable[..., Path]) -> None:
     good = moving_video("in/good.mp4")
     (tmp_path / "in" / "bad.mp4").write_bytes(b"junk" * 100)
-    table = manifest.build(read_labels(DatasetSettings(root=tmp_path / "in"), seed=0))
+    table = survey(read_labels(DatasetSettings(root=tmp_path / "in"), seed=0))
     path = tmp_path / "manifest.csv"
     manifest.write(path, table)
     read = manifest.read(path).set_index("video_id")

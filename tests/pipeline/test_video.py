@@ -46,9 +46,7 @@ def test_variable_frame_rate_with_a_gap_over_two_seconds(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.4, 1), (1.0, 1), (2.4, 2), (2.6, 3), (3.0, 3)])
-def test_short_last_piece(
-    numbered_video: Callable[..., Path], seconds: float, count: int
-) -> None:
+def test_short_last_piece(numbered_video: Callable[..., Path], seconds: float, count: int) -> None:
     assert len(list(chunks(numbered_video("a.mp4", 20, seconds), 8))) == count
 
 

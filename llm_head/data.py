@@ -1,0 +1,254 @@
+"""Videos as the head reads them: cached tokens and conversations, in batches."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from llm_head.instruct import Record
+from llm_head.levels import soft_label
+from llm_head.packing import VISUAL, Segment, pack
+from llm_head.projector import TokenShape
+from llm_head.prompts import Branch, Chat
+from pipeline.cache import Kind, TokenCache
+
+Caches = Mapping[Kind, TokenCache]
+BRANCHES = 2  # conversations of a video per training step: the level question and one other
+
+
+KINDS: tuple[Kind, ...] = ("spatial", "temporal")
+VideoTokens = tuple[NDArray[np.float32], NDArray[np.float32]]  # spatial, temporal
+
+
+class DataError(ValueError):
+    """Tokens are missing or have another shape than the head reads."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video's conversations; tokens are read when they are asked for."""
+
+    dataset: str
+    video_id: str
+    records: tuple[Record, ...]
+
+    @property
+    def mos(self) -> float | None:
+        """Return the MOS that its level record carries."""
+        return next((record.mos for record in self.records if _has_soft_label(record)), None)
+
+
+def group(records: Iterable[Record]) -> list[Video]:
+    """Return records by video, in the order in which the videos come."""
+    videos: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        videos.setdefault((record.dataset, record.video), []).append(record)
+    return [Video(*key, tuple(found)) for key, found in videos.items()]
+
+
+def token_shape(caches: Caches, video_id: str, tokens: str, time: str, seconds: int) -> TokenShape:
+    """Return the shape of the tokens in caches, looking at one video.
+
+    Args:
+        tokens: both, spatial or temporal.
+        time: ordered or mean.
+        seconds: chunks to read at most.
+    """
+    spatial, temporal = (0, 0), 0
+    if tokens != "temporal":
+        _, count, size = caches["spatial"].read(video_id).tokens.shape
+        spatial = (count, size)
+    if tokens != "spatial":
+        temporal = caches["temporal"].read(video_id).tokens.shape[1]
+    return TokenShape(tokens, time, seconds, spatial, temporal)  # type: ignore[arg-type]
+
+
+def read_tokens(caches: Caches, video_id: str, shape: TokenShape) -> VideoTokens:
+    """Return the tokens of a video that the head reads; see `choose`.
+
+    Raises:
+        DataError: as `choose`.
+        CacheError: if the cache does not have the video.
+    """
+    kinds = KINDS if shape.tokens == "both" else (shape.tokens,)
+    return choose({kind: caches[kind].read(video_id).tokens for kind in kinds}, shape, video_id)
+
+
+def choose(
+    tokens: Mapping[Kind, NDArray[np.floating[Any]]], shape: TokenShape, name: str
+) -> VideoTokens:
+    """Return the seconds of a video's tokens that the head reads.
+
+    Args:
+        tokens: by kind, spatial (K, P, D) and temporal (K, D) of all K seconds.
+        name: of the video, for errors.
+
+    Returns:
+        spatial float32 (k, P, D) and temporal float32 (k, D), k at most shape.seconds, 1 where
+        time is mean; a part that is not read has P or D 0.
+
+    Raises:
+        DataError: if the shape differs from `shape`, or the two parts from each other.
+    """
+    sizes: dict[Kind, tuple[int, ...]] = {"spatial": shape.spatial, "temporal": (shape.temporal,)}
+    for kind, array in tokens.items():
+        if array.shape[1:] != sizes[kind]:
+            raise DataError(
+                f"{name}: {kind} tokens are {array.shape[1:]}, the head reads {sizes[kind]}"
+            )
+    counts = {kind: len(array) for kind, array in tokens.items()}
+    if len(set(counts.values())) != 1:
+        raise DataError(f"{name}: spatial and temporal seconds differ in number: {counts}")
+    seconds = _spread(next(iter(counts.values())), shape.seconds)
+    parts = []
+    for kind, size in sizes.items():
+        array = tokens.get(kind, np.zeros((seconds.max() + 1, *size)))[seconds].astype(np.float32)
+        parts.append(array.mean(axis=0, keepdims=True) if shape.time == "mean" else array)
+    return parts[0], parts[1]
+
+
+def _spread(available: int, wanted: int) -> NDArray[np.int64]:
+    """Return the middle chunk of each of `wanted` equal parts; all if there are not more.
+
+    >>> _spread(10, 4)
+    array([1, 3, 6, 8])
+    """
+    if available <= wanted:
+        return np.arange(available)
+    return ((np.arange(wanted) + 0.5) * available / wanted).astype(np.int64)
+
+
+def token_names(caches: Caches) -> dict[str, str]:
+    """Return a name for the tokens of every video that all caches have; other tokens, other name.
+
+    The name covers the encoders' settings and weights and the video's content.
+    """
+    first, *others = caches.values()
+    names = {}
+    for video_id in first.videos:
+        if all(video_id in cache for cache in others):
+            parts = [f"{c.fingerprint_sha256} {c.videos[video_id]}" for c in caches.values()]
+            names[video_id] = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return names
+
+
+def root(shape: TokenShape, seconds: int) -> Segment:
+    """Return the segment that all conversations about a video share: its projected tokens."""
+    return Segment((VISUAL,) * (seconds * shape.per_second), parent=None)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video of a batch: what is read and what is learned."""
+
+    segments: list[Segment]
+    tokens: VideoTokens
+    soft: NDArray[np.float64]  # (5,)
+    mos: float  # NaN where there is none
+
+
+class Samples(Dataset[Sample]):
+    """Videos for tuning: per step each gives its level conversation and one other, drawn anew.
+
+    Which other one depends on seed, epoch and video only, so runs repeat exactly.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        caches: Mapping[str, Caches],
+        chat: Chat,
+        shape: TokenShape,
+        level_std: float,
+        seed: int,
+    ) -> None:
+        """Turn all conversations into token ids.
+
+        Args:
+            caches: by dataset.
+            level_std: of `levels.soft_label`.
+        """
+        self._videos, self._caches, self._shape = videos, caches, shape
+        self._level_std, self._seed, self._epoch = level_std, seed, 0
+        self._branches = [
+            [chat.branch(record.conversations, _has_soft_label(record)) for record in video.records]
+            for video in videos
+        ]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other conversations; the trainer calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def __getitem__(self, index: int) -> Sample:
+        video = self._videos[index]
+        tokens = read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+        branches = [
+            Segment(branch.ids, 0, branch.answer, branch.level_at) for branch in self._draw(index)
+        ]
+        return Sample(
+            segments=[root(self._shape, len(tokens[0])), *branches],
+            tokens=tokens,
+            soft=np.full(5, 0.2) if video.mos is None else soft_label(video.mos, self._level_std),
+            mos=np.nan if video.mos is None else video.mos,
+        )
+
+    def _draw(self, index: int) -> list[Branch]:
+        branches, video = self._branches[index], self._videos[index]
+        name = f"{self._seed}/{self._epoch}/{video.dataset}/{video.video_id}"
+        drawn = random.Random(hashlib.sha256(name.encode()).digest()).sample(
+            branches, len(branches)
+        )
+        levels = [branch for branch in drawn if branch.level_at is not None][:1]
+        others = [branch for branch in drawn if branch.level_at is None]
+        return (levels + others)[:BRANCHES]
+
+    def tokens(self, most: int) -> Iterator[VideoTokens]:
+        """Yield the tokens of at most so many videos, spread over all."""
+        for index in _spread(len(self), most):
+            video = self._videos[index]
+            yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+
+
+def _has_soft_label(record: Record) -> bool:
+    # a level without a MOS, in other people's records, is learned as any other text
+    return record.task == "level" and record.mos is not None
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
+    """Return a batch for `model.LmmVqa.forward`."""
+    packed = pack([sample.segments for sample in samples])
+    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "level_at")
+    return {
+        **{name: getattr(packed, name) for name in fields},
+        **pad([sample.tokens for sample in samples]),
+        "soft": torch.from_numpy(np.stack([sample.soft for sample in samples])).float(),
+        "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
+    }
+
+
+def pad(tokens: Sequence[VideoTokens]) -> dict[str, Tensor]:
+    """Return the tokens of several videos as one batch.
+
+    Returns:
+        spatial (B, K, P, D), temporal (B, K, D), and seconds, bool (B, K): which are there.
+    """
+    most = max(len(spatial) for spatial, _ in tokens)
+    seconds = torch.zeros(len(tokens), most, dtype=torch.bool)
+    for row, (spatial, _) in zip(seconds, tokens, strict=True):
+        row[: len(spatial)] = True
+    parts = {}
+    for name, arrays in zip(("spatial", "temporal"), zip(*tokens, strict=True), strict=True):
+        parts[name] = torch.zeros(len(arrays), most, *arrays[0].shape[1:])
+        for row, array in zip(parts[name], arrays, strict=True):
+            row[: len(array)] = torch.from_numpy(array)
+    return {**parts, "seconds": seconds}

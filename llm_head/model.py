@@ -1,0 +1,211 @@
+"""The head: projector and LLM, with the loss of instruction tuning."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from llm_head.levels import CENTRES
+from llm_head.packing import IGNORE
+from llm_head.projector import Projector, TokenShape
+from llm_head.prompts import Chat
+
+
+class HeadError(RuntimeError):
+    """The LLM cannot be loaded, or cannot be used as a head."""
+
+
+def load_llm(name: str, dtype: str) -> tuple[Any, PreTrainedModel]:
+    """Return tokenizer and frozen LLM from a folder or the hub.
+
+    Args:
+        dtype: float32 or bfloat16.
+
+    Raises:
+        HeadError: if there is none, or it post-processes its logits.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        llm = AutoModelForCausalLM.from_pretrained(
+            name, dtype=getattr(torch, dtype), attn_implementation="sdpa"
+        )
+    except (OSError, ValueError) as error:
+        what = "" if Path(name).is_dir() else " (no such folder either; stage weights makes one)"
+        raise HeadError(f"tune.llm {name!r}: cannot be loaded{what}: {error}") from error
+    llm.requires_grad_(False)
+    llm.train(False)
+    _check_logits(llm, name)
+    return tokenizer, llm
+
+
+@torch.no_grad()
+def _check_logits(llm: PreTrainedModel, name: str) -> None:
+    # logits are computed at few places only, past the LLM's own forward; they must be the same
+    ids = torch.arange(1, 5).unsqueeze(0)
+    head: nn.Module = llm.get_output_embeddings()  # type: ignore[no-untyped-call]
+    ours = head(llm.base_model(ids, use_cache=False).last_hidden_state)
+    if not torch.allclose(llm(ids, use_cache=False).logits, ours, atol=1e-2):
+        raise HeadError(f"{name}: the LLM changes its logits after the last layer; not supported")
+
+
+class LmmVqa(nn.Module):
+    """Visual tokens and conversations to a loss, or to the LLM's outputs.
+
+    Attributes:
+        llm: a transformers causal LM, or one with a LoRA adapter around it.
+        projector: trained in any case.
+    """
+
+    def __init__(
+        self,
+        llm: nn.Module,
+        shape: TokenShape,
+        chat: Chat,
+        dropout: float = 0.0,
+    ) -> None:
+        """Join an LLM and a new projector.
+
+        Args:
+            llm: from `load_llm`.
+            shape: of the tokens.
+            chat: the LLM's prompts.
+            dropout: of the projector.
+        """
+        super().__init__()
+        self.llm = llm
+        embeddings = llm.get_input_embeddings().weight  # type: ignore[operator]
+        length = float(embeddings.float().norm(dim=1).mean())
+        self.projector = Projector(shape, embeddings.shape[1], length, dropout)
+        self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
+        self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
+        self.register_buffer("centres", torch.tensor(CENTRES).float(), persistent=False)
+
+    head: Tensor
+    level_words: Tensor
+    centres: Tensor
+
+    def train(self, mode: bool = True) -> "LmmVqa":
+        """Switch dropout of what is trained; a frozen LLM stays as it is."""
+        super().train(mode)
+        if self._frozen():
+            self.llm.eval()
+        return self
+
+    def _frozen(self) -> bool:
+        return not any(parameter.requires_grad for parameter in self.llm.parameters())
+
+    def forward(
+        self,
+        ids: Tensor,
+        visual: Tensor,
+        positions: Tensor,
+        allowed: Tensor,
+        source: Tensor,
+        labels: Tensor,
+        level_at: Tensor,
+        spatial: Tensor,
+        temporal: Tensor,
+        seconds: Tensor,
+        soft: Tensor,
+        mos: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Return loss and scores of a batch of `data.collate`.
+
+        The loss has two terms of equal weight: cross-entropy between the soft level label and the
+        LLM's whole vocabulary at the level word, and cross-entropy of all other answer tokens.
+
+        Args:
+            ids, visual, positions, allowed, source, labels, level_at: as in `packing.Packed`.
+            spatial: float (B, K, P, D).
+            temporal: float (B, K, D).
+            seconds: bool (B, K), which seconds are there and not padding.
+            soft: float (B, 5), soft label of each video.
+            mos: not read; the trainer hands it to the metric.
+
+        Returns:
+            loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
+            has no level answer.
+        """
+        hidden, _ = self.hidden(ids, visual, positions, allowed, spatial, temporal, seconds)
+        rows, places = (labels != IGNORE).nonzero(as_tuple=True)
+        logits = self.logits(hidden[rows, source[rows, places]])
+        is_level = level_at[rows, places]
+        words = logits[:, self.level_words]
+        at_level = logits[is_level].log_softmax(-1)[:, self.level_words]
+        level_loss = -(soft[rows[is_level]] * at_level).sum(-1)
+        text_loss = functional.cross_entropy(
+            logits[~is_level], labels[rows, places][~is_level], reduction="none"
+        )
+        score = torch.full((len(ids),), float("nan"), device=ids.device)
+        score[rows[is_level]] = words[is_level].detach().softmax(-1) @ self.centres
+        return {"loss": _mean(level_loss) + _mean(text_loss), "score": score}
+
+    def hidden(
+        self,
+        ids: Tensor,
+        visual: Tensor,
+        positions: Tensor,
+        allowed: Tensor,
+        spatial: Tensor,
+        temporal: Tensor,
+        seconds: Tensor,
+    ) -> tuple[Tensor, Any]:
+        """Return the LLM's last hidden states (B, N, L), and its cache of keys and values."""
+        embeds = self.embed(ids)
+        projected = self.projector(spatial, temporal)[seconds]
+        embeds = embeds.masked_scatter(visual.unsqueeze(-1), projected.to(embeds.dtype))
+        seen = allowed.new_ones(*allowed.shape[:2], self.head.shape[1])
+        cache = self._head_cache(len(ids))
+        return self.decode(embeds, positions, torch.cat([seen, allowed], dim=2), cache), cache
+
+    def _head_cache(self, batch: int) -> Any:
+        # the text before the video is the same for all: computed once a batch, not once a sample
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen()):
+            cache = self._causal_lm().base_model(self.head, use_cache=True).past_key_values
+        cache.batch_repeat_interleave(batch)
+        return cache
+
+    def decode(self, embeds: Tensor, positions: Tensor, allowed: Tensor, cache: Any) -> Tensor:
+        """Run the LLM on what follows the cache, which grows by it.
+
+        Args:
+            embeds: (B, N, L).
+            positions: int64 (B, N), counted from the end of the text before the video.
+            allowed: bool (B, N, cached + N), row sees column.
+        """
+        mask = torch.zeros(allowed.shape, dtype=embeds.dtype, device=embeds.device)
+        mask = mask.masked_fill(~allowed, torch.finfo(embeds.dtype).min).unsqueeze(1)
+        hidden: Tensor = (
+            self._causal_lm()
+            .base_model(
+                inputs_embeds=embeds,
+                attention_mask=mask,
+                position_ids=positions + self.head.shape[1],
+                past_key_values=cache,
+                use_cache=True,
+            )
+            .last_hidden_state
+        )
+        return hidden
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return word embeddings (..., L)."""
+        embedded: Tensor = self._causal_lm().get_input_embeddings()(ids)
+        return embedded
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return float32 logits (..., vocabulary) of hidden states."""
+        logits: Tensor = self._causal_lm().get_output_embeddings()(hidden)
+        return logits.float()
+
+    def _causal_lm(self) -> Any:
+        # a LoRA wrapper hides the causal LM whose layers it has changed in place
+        inner = getattr(self.llm, "get_base_model", None)
+        return self.llm if inner is None else inner()
+
+
+def _mean(losses: Tensor) -> Tensor:
+    return losses.sum() / max(1, len(losses))

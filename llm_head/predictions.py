@@ -1,0 +1,105 @@
+"""Predictions: what the head and the baselines say about every video of a manifest."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from llm_head.baselines import BASELINES, fit_predict, video_features
+from llm_head.checkpoint import Head
+from llm_head.data import Caches, read_tokens
+from llm_head.levels import LEVELS
+from llm_head.projector import TokenShape
+from llm_head.readout import Answer, ReadOut
+
+LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source")
+COLUMNS = (
+    *LABELS,
+    *("score", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
+    *("score_generated", "impairment_answer", "motion_answer"),
+)
+_BATCH = 8  # fixed, so that rounding in the last digits does not depend on the machine
+_DECIMALS = 4
+
+Labelled = tuple[pd.DataFrame, Caches]
+
+
+def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[str, Any]]:
+    """Yield one row of predictions per video, in the manifest's order.
+
+    Args:
+        table: a manifest of videos that all have tokens.
+        caches: by kind.
+    """
+    readout = ReadOut(head.model, head.chat, head.level_std)
+    rows: list[dict[Any, Any]] = table[list(LABELS)].to_dict("records")
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        tokens = [read_tokens(caches, row["video_id"], head.shape) for row in batch]
+        for row, answer in zip(batch, readout.answers(tokens), strict=True):
+            yield {**row, **_columns(answer)}
+
+
+def _columns(answer: Answer) -> dict[str, Any]:
+    levels = zip(LEVELS, answer.level_probs, strict=True)
+    return {
+        "score": round(answer.score, _DECIMALS),
+        "score_std": round(answer.score_std, _DECIMALS),
+        "level": answer.level,
+        **{f"p_{level}": round(probability, _DECIMALS) for level, probability in levels},
+        "score_generated": answer.score_generated,
+        "impairment_answer": answer.impairment,
+        "motion_answer": answer.motion,
+    }
+
+
+def baselines(
+    train: Sequence[Labelled], table: pd.DataFrame, caches: Caches, shape: TokenShape, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the baselines' scores for the videos of a manifest; NaN if nothing is labelled.
+
+    They read the same tokens of the same seconds as the head, and learn from the same videos.
+
+    Args:
+        train: manifests and caches of the training sets; of these, split train with a MOS is used.
+        table: videos to predict, all with tokens in `caches`.
+    """
+    features: list[NDArray[np.float64]] = []
+    mos: list[float] = []
+    groups: list[str] = []
+    for labelled, parts in train:
+        used = labelled[(labelled["split"] == "train") & labelled["mos"].notna()]
+        used = used[has_tokens(used, parts)]
+        features += _features(used, parts, shape)
+        mos += used["mos"].tolist()
+        groups += used["content"].tolist()
+    if not features:
+        return {name: np.full(len(table), np.nan) for name in BASELINES}
+    found = fit_predict(
+        np.stack(features),
+        np.array(mos),
+        np.stack(_features(table, caches, shape)),
+        groups,
+        seed,
+    )
+    return {name: values.round(_DECIMALS) for name, values in found.items()}
+
+
+def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> list[NDArray[np.float64]]:
+    rows = []
+    for video_id in table["video_id"]:
+        spatial, temporal = read_tokens(caches, video_id, shape)
+        if not spatial.shape[1]:  # not read: one place without features
+            spatial = np.zeros((len(spatial), 1, 0), dtype=np.float32)
+        rows.append(video_features(spatial, temporal))
+    return rows
+
+
+def has_tokens(table: pd.DataFrame, caches: Caches) -> NDArray[np.bool_]:
+    """Return, per video of a manifest, whether every cache has its tokens."""
+    return np.array(
+        [all(video_id in cache for cache in caches.values()) for video_id in table["video_id"]],
+        dtype=bool,
+    )

@@ -1,0 +1,184 @@
+"""From a tuned head to answers about a video; the same video always gets the same answers."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llm_head import questions
+from llm_head.data import VideoTokens, pad, root
+from llm_head.levels import expectation, level_of, mos_of
+from llm_head.model import LmmVqa
+from llm_head.packing import Packed, Segment, pack
+from llm_head.prompts import Chat, PromptError, common_stem
+
+_NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when it is complete
+_BEGUN = re.compile(r"(\d|[1-9]\d|100)?|(\d|[1-9]\d)\.|100\.")  # and before
+_SPACE = "▁Ġ"  # tokenizers' marks of a leading space
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the head says about one video.
+
+    Attributes:
+        score: 0-100, expectation over the five level words, led back to the scale of MOS.
+        score_std: standard deviation of the five level probabilities, on 0-100.
+        level: the level in which the score lies.
+        level_probs: (5,), from bad to excellent.
+        score_generated: 0-100, the number that the LLM writes, as in the paper.
+        impairment: key of questions.IMPAIRMENTS; most probable answer.
+        impairment_prob: its probability among these answers.
+        motion, motion_prob: likewise, of questions.MOTIONS.
+    """
+
+    score: float
+    score_std: float
+    level: str
+    level_probs: tuple[float, ...]
+    score_generated: float
+    impairment: str
+    impairment_prob: float
+    motion: str
+    motion_prob: float
+
+
+class ReadOut:
+    """Asks the four canonical questions, all in one forward pass that shares the video.
+
+    Source: expectation over level words, Q-Align, arXiv:2312.17090; generated number, LMM-VQA,
+    arXiv:2408.14008, here decoded greedily under a rule that admits only numbers of 0.0 to 100.0,
+    where the authors sample freely and put 60 for what does not parse.
+    """
+
+    def __init__(self, model: LmmVqa, chat: Chat, level_std: float) -> None:
+        """Prepare the questions.
+
+        Args:
+            level_std: of the soft labels that the model has learned.
+
+        Raises:
+            PromptError: if the tokenizer has no single tokens for the digits and the point.
+        """
+        self._model, self._level_std = model.eval(), level_std
+        level = Segment(chat.question(questions.canonical("level")) + chat.level_stem, 0)
+        scores = [questions.score_answer(mos) for mos in range(5, 100, 10)]
+        stem, _ = common_stem([chat.answer(text) for text in scores])
+        score = Segment(chat.question(questions.canonical("score")) + stem, 0)
+        self._segments = [level, score]  # numbers 1 and 2 in the tree, after the video
+        self._impairments = self._add(
+            chat, "impairment", [questions.impairment_answer(i) for i in questions.IMPAIRMENTS]
+        )
+        self._motions = self._add(
+            chat, "motion", [questions.motion_answer(i) for i in questions.MOTIONS]
+        )
+        self._pieces = chat.number_pieces()
+        if not set("0123456789.") <= set(self._pieces.values()):
+            raise PromptError("the tokenizer has no single tokens for the digits and the point")
+
+    def _add(self, chat: Chat, task: questions.Task, texts: Sequence[str]) -> range:
+        stem, rests = common_stem([chat.answer(text) for text in texts])
+        self._segments.append(Segment(chat.question(questions.canonical(task)) + stem, 0))
+        question = len(self._segments)
+        self._segments += [Segment(rest, question, (True,) * len(rest)) for rest in rests]
+        return range(question + 1, question + 1 + len(texts))
+
+    @torch.no_grad()
+    def answers(self, videos: Sequence[VideoTokens]) -> list[Answer]:
+        """Return the answers for a batch of videos, given their tokens (from `data.choose`)."""
+        shape, device = self._model.projector.shape, self._model.head.device
+        packed = pack([[root(shape, len(spatial)), *self._segments] for spatial, _ in videos])
+        tokens = {name: tensor.to(device) for name, tensor in pad(videos).items()}
+        hidden, cache = self._model.hidden(
+            packed.ids.to(device),
+            packed.visual.to(device),
+            packed.positions.to(device),
+            packed.allowed.to(device),
+            **tokens,
+        )
+        rows = torch.arange(len(videos))
+        ends = torch.tensor([starts[2:4] for starts in packed.starts]) - 1
+        words = self._model.logits(hidden[rows, ends[:, 0]])[:, self._model.level_words]
+        levels = words.double().softmax(-1).tolist()
+        totals = self._log_probabilities(packed, hidden)
+        numbers = self._generate(hidden[rows, ends[:, 1]], packed, ends[:, 1], cache)
+        return [
+            self._answer(level, number, total)
+            for level, number, total in zip(levels, numbers, totals, strict=True)
+        ]
+
+    def _answer(self, level: list[float], number: float, totals: Tensor) -> Answer:
+        mean, std = expectation(level)
+        score = mos_of(mean, self._level_std)
+        impairment, impairment_prob = _best(totals, self._impairments, list(questions.IMPAIRMENTS))
+        motion, motion_prob = _best(totals, self._motions, list(questions.MOTIONS))
+        return Answer(
+            score=score,
+            score_std=std,
+            level=level_of(score),
+            level_probs=tuple(level),
+            score_generated=number,
+            impairment=impairment,
+            impairment_prob=impairment_prob,
+            motion=motion,
+            motion_prob=motion_prob,
+        )
+
+    def _log_probabilities(self, packed: Packed, hidden: Tensor) -> Tensor:
+        """Return the total log-probability of each segment's learned tokens, (B, segments)."""
+        rows, places = (packed.labels >= 0).nonzero(as_tuple=True)
+        logits = self._model.logits(hidden[rows, packed.source[rows, places]])
+        found = logits.log_softmax(-1).cpu()
+        each = found[torch.arange(len(rows)), packed.labels[rows, places]].double()
+        totals = torch.zeros(len(packed.starts), len(self._segments) + 1, dtype=torch.float64)
+        starts = torch.tensor(packed.starts)
+        segments = (places[:, None] >= starts[rows]).sum(1) - 1
+        return totals.index_put((rows, segments), each, accumulate=True)
+
+    def _generate(self, hidden: Tensor, packed: Packed, ends: Tensor, cache: Any) -> list[float]:
+        """Return the numbers written after the score stem, the likeliest allowed token each time.
+
+        Args:
+            hidden: (B, L) at the end of the stem.
+            ends: (B,), the place of that end.
+            cache: of the packed pass; grows.
+        """
+        device, rows = hidden.device, torch.arange(len(ends))
+        texts = [""] * len(ends)
+        head = self._model.head.shape[1]
+        seen = torch.ones(len(ends), head + packed.ids.shape[1], dtype=torch.bool)
+        seen[:, head:] = packed.allowed[rows, ends]
+        positions = packed.positions[rows, ends]
+        while True:
+            logits = self._model.logits(hidden).cpu()
+            chosen = [self._next(text, row) for text, row in zip(texts, logits, strict=True)]
+            texts = [text + piece for text, (_, piece) in zip(texts, chosen, strict=True)]
+            if all(_NUMBER.fullmatch(text) for text in texts):
+                return [float(text) for text in texts]
+            embeds = self._model.embed(torch.tensor([[i] for i, _ in chosen], device=device))
+            seen = torch.cat([seen, seen.new_ones(len(ends), 1)], dim=1)
+            positions = positions + 1
+            hidden = self._model.decode(
+                embeds, positions[:, None].to(device), seen[:, None].to(device), cache
+            )[:, 0]
+
+    def _next(self, text: str, logits: Tensor) -> tuple[int, str]:
+        if _NUMBER.fullmatch(text):
+            return 0, ""  # waits for the rest of the batch
+        allowed = {
+            index: piece
+            for index, raw in self._pieces.items()
+            if (piece := raw if text else raw.lstrip(_SPACE))
+            and (_NUMBER.fullmatch(text + piece) or _BEGUN.fullmatch(text + piece))
+        }
+        best = max(allowed, key=lambda index: float(logits[index]))
+        return best, allowed[best]
+
+
+def _best(totals: Tensor, segments: range, names: Sequence[str]) -> tuple[str, float]:
+    probabilities = totals[list(segments)].softmax(0)
+    best = int(probabilities.argmax())
+    return names[best], float(probabilities[best])

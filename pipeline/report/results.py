@@ -1,0 +1,129 @@
+"""Predictions to numbers: what stage evaluate writes and stage report shows."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from llm_head.levels import level_of
+from llm_head.metrics import answer_metrics, confusion, score_metrics
+
+PREDICTORS = {
+    "lmm_vqa": "score",
+    "lmm_vqa_generated": "score_generated",
+    "ridge": "ridge",
+    "svr": "svr",
+}
+ANSWERS = {"level": "level", "impairment": "impairment_answer", "motion": "motion_answer"}
+SPLITS = ("test", "val")
+
+NUMBER_COLUMNS = ("mos", "score", "score_std", "score_generated", "ridge", "svr")
+TEXT_COLUMNS = (
+    *("video_id", "split", "content", "impairment", "motion", "mos_source"),
+    *("level", "impairment_answer", "motion_answer"),
+)
+
+
+class ResultsError(ValueError):
+    """A file that an earlier stage writes is missing or is not what that stage writes."""
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read predictions; text columns hold "" where nothing is known, numbers NaN.
+
+    Raises:
+        ResultsError: if the file is missing, lacks a column, or holds text for a number.
+    """
+    if not path.is_file():
+        raise ResultsError(f"{path}: missing; run `lmm-vqa predict {path.stem}`")
+    try:
+        # an id may be "NA" or "null": only an empty cell of a number means that there is none
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(NUMBER_COLUMNS, float),
+            keep_default_na=False,
+            na_values={column: [""] for column in NUMBER_COLUMNS},
+        )
+    except (ValueError, UnicodeError) as error:
+        raise ResultsError(f"{path}: not predictions: {error}") from error
+    missing = [c for c in (*TEXT_COLUMNS, *NUMBER_COLUMNS) if c not in table]
+    if missing:
+        raise ResultsError(f"{path}: columns {missing} are missing; run the predict stage again")
+    return table
+
+
+def read_json(path: Path, stage: str) -> dict[str, Any]:
+    """Read a JSON object that `stage` writes.
+
+    Raises:
+        ResultsError: if the file is missing or holds something else.
+    """
+    if not path.is_file():
+        raise ResultsError(f"{path}: missing; run `lmm-vqa {stage}`")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ResultsError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path}: holds {type(content).__name__}; wanted an object")
+    return content
+
+
+def dataset_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Return the metrics of one data set.
+
+    Args:
+        table: from `read_predictions`.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        ``mos_source`` and, for each of the splits test and val that has labels, the numbers of
+        `score_metrics` by predictor and of `answer_metrics` by answer. Empty if there is no label.
+    """
+    labelled = table[table["mos"].notna()]
+    splits = {
+        split: _split_metrics(labelled[labelled["split"] == split], resamples, seed)
+        for split in SPLITS
+        if (labelled["split"] == split).any()
+    }
+    return {"mos_source": mos_source(labelled), **splits} if splits else {}
+
+
+def mos_source(table: pd.DataFrame) -> str:
+    """Return where the labels of a table come from; several sources are joined by a comma."""
+    sources = table.loc[table["mos"].notna(), "mos_source"]
+    return ", ".join(sorted({source or "not stated" for source in sources}))
+
+
+def rounded(value: Any) -> Any:
+    """Return metrics as they are written: 4 decimals, None for what is not defined."""
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
+
+
+def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    contents = table["content"].tolist()
+    scores = {
+        name: score_metrics(table[column], table["mos"], contents, resamples, seed)
+        for name, column in PREDICTORS.items()
+    }
+    truths = {
+        "level": [level_of(mos) for mos in table["mos"]],
+        "impairment": table["impairment"].tolist(),
+        "motion": table["motion"].tolist(),
+    }
+    answers: dict[str, dict[str, Any]] = {}
+    for name, truth in truths.items():
+        if any(truth):
+            given = table[ANSWERS[name]].tolist()
+            answers[name] = dict(answer_metrics(given, truth, contents, resamples, seed))
+            if name == "impairment":
+                answers[name]["confusion"] = confusion(given, truth)
+    return {**scores, **answers}

@@ -1,0 +1,44 @@
+"""Stage evaluate: reads results/predictions/<dataset>.csv and results/model/config.json, writes
+results/metrics.json.
+
+Params: seed, evaluate.
+"""
+
+import json
+import logging
+
+from pipeline import layout
+from pipeline.atomic import write_text
+from pipeline.report.results import (
+    ResultsError,
+    dataset_metrics,
+    read_json,
+    read_predictions,
+    rounded,
+)
+from pipeline.report.table import table
+from pipeline.settings import Params
+
+log = logging.getLogger(__name__)
+
+
+def run(params: Params) -> None:
+    """Evaluate the predictions for every data set that has labels.
+
+    Raises:
+        ResultsError: if predictions are missing, or no data set has a labelled test or val video.
+    """
+    datasets = {}
+    for name in sorted(name for name, data in params.datasets.items() if data.labels):
+        predictions = read_predictions(layout.predictions(name))
+        metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
+        if metrics:
+            datasets[name] = metrics
+        else:
+            log.warning("%s: no labelled video in its splits test and val", name)
+    if not datasets:
+        raise ResultsError("no data set has a labelled video in its splits test and val")
+    config = read_json(layout.MODEL / "config.json", "tune")
+    result = rounded({"datasets": datasets, "random_encoders": config["random_encoders"]})
+    write_text(layout.METRICS, json.dumps(result, indent=2, sort_keys=True) + "\n")
+    log.info("%s:\n%s", layout.METRICS, table(result))

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from llm_head.baselines import BASELINES, fit_predict, video_features
+
+
+def test_video_features_worked_example() -> None:
+    spatial = np.array([[[1, 10], [3, 10]], [[5, 20], [9, 20]]], np.float16)  # (K=2, P=2, D=2)
+    temporal = np.array([[0, 1, 2], [2, 3, 4]], np.float16)
+    features = video_features(spatial, temporal)
+    assert features.dtype == np.float64
+    assert features.tolist() == [4.5, 15.0, 1.5, 0.0, 1.0, 2.0, 3.0]
+
+
+def test_large_tokens_do_not_overflow() -> None:
+    features = video_features(np.full((2, 50, 3), 60000, np.float16), np.zeros((2, 1), np.float16))
+    assert np.isfinite(features).all()
+
+
+@pytest.mark.parametrize(
+    ("spatial", "temporal"), [((2, 3, 4), (3, 4)), ((2, 4), (2, 4)), ((0, 3, 4), (0, 4))]
+)
+def test_other_shapes_are_refused(spatial: tuple[int, ...], temporal: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="wanted"):
+        video_features(np.zeros(spatial, np.float16), np.zeros(temporal, np.float16))
+
+
+def made_up(n: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(n, 12))
+    mos = 50 + 12 * features[:, 0] - 8 * features[:, 1] + rng.normal(size=n)
+    return features, mos, [f"shot{i // 5}" for i in range(n)]
+
+
+def test_both_learn_and_are_deterministic() -> None:
+    x, mos, groups = made_up(80)
+    found = fit_predict(x[:60], mos[:60], x[60:], groups[:60], seed=1)
+    assert tuple(found) == BASELINES
+    for name, predicted in found.items():
+        assert predicted.shape == (20,)
+        assert stats.spearmanr(predicted, mos[60:]).statistic > 0.9, name
+        again = fit_predict(x[:60], mos[:60], x[60:], groups[:60], seed=1)[name]
+        assert np.array_equal(predicted, again)
+
+
+def test_predictions_follow_the_scale_of_the_labels() -> None:
+    x, mos, groups = made_up(60)
+    on_100 = fit_predict(x[:50], mos[:50], x[50:], groups[:50], seed=0)
+    on_5 = fit_predict(x[:50], mos[:50] / 20, x[50:], groups[:50], seed=0)
+    for name in BASELINES:
+        assert on_5[name] == pytest.approx(on_100[name] / 20, rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_rows_and_one_content(n: int) -> None:
+    x, mos, _ = made_up(10)
+    for groups in (["one"] * n, [""] * n):
+        found = fit_predict(x[:n], mos[:n], x, groups, seed=0)
+        assert all(np.isfinite(predicted).all() for predicted in found.values())
+
+
+def test_constant_labels_and_no_videos() -> None:
+    x, mos, groups = made_up(10)
+    assert fit_predict(x, np.full(10, 42.0), x[:2], groups, 0)["svr"].tolist() == [42.0, 42.0]
+    assert fit_predict(x, mos, x[:0], groups, 0)["ridge"].shape == (0,)
+
+
+def test_what_is_not_finite_is_refused() -> None:
+    x, mos, groups = made_up(10)
+    bad = x.copy()
+    bad[3, 2] = np.nan
+    with pytest.raises(ValueError, match="features_train: 1 value"):
+        fit_predict(bad, mos, x, groups, 0)
+    with pytest.raises(ValueError, match="features: 1 value"):
+        fit_predict(x, mos, bad, groups, 0)
+    with pytest.raises(ValueError, match="mos_train"):
+        fit_predict(x, np.full(10, np.nan), x, groups, 0)
+    with pytest.raises(ValueError, match="9 groups"):
+        fit_predict(x, mos, x, groups[:9], 0)

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from llm_head import checkpoint, instruct
+from llm_head.checkpoint import CheckpointError
+from llm_head.data import read_tokens, token_names
+from llm_head.readout import Answer, ReadOut
+from llm_head.tune import TuneConfig, Tuned, tune
+from tests.llm_head.test_tune import make_config
+from tests.synthetic import FINGERPRINT, make_caches, make_manifest
+from tests.tiny_llm import save_tiny_llm
+
+FOUND = {"spatial": FINGERPRINT, "temporal": FINGERPRINT}
+
+
+def make(folder: Path, lora_rank: int = 0, tokens: str = "both") -> tuple[Tuned, TuneConfig]:
+    save_tiny_llm(folder / "llm")
+    table = make_manifest(6)
+    caches = make_caches(folder / "cache", table)
+    config = make_config(folder, lora_rank=lora_rank, tokens=tokens)
+    records = instruct.build(table, "d", ["score", "level"], token_names(caches), seed=0)
+    return tune(records, {"d": caches}, config, "cpu"), config
+
+
+def answer(folder: Path, head: checkpoint.Head | Tuned) -> Answer:
+    caches = make_caches(folder / "again", make_manifest(6))
+    tokens = read_tokens(caches, "v1", head.model.projector.shape)
+    return ReadOut(head.model, head.chat, level_std=12).answers([tokens])[0]
+
+
+@pytest.mark.parametrize(("lora_rank", "tokens"), [(0, "both"), (2, "both"), (0, "temporal")])
+def test_a_loaded_head_answers_as_the_saved_one(
+    tmp_path: Path, lora_rank: int, tokens: str
+) -> None:
+    tuned, config = make(tmp_path, lora_rank, tokens)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    assert checkpoint.kinds_read(tmp_path / "model") == config.kinds
+    head = checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    assert answer(tmp_path, head) == answer(tmp_path, tuned)
+    assert head.random_encoders == ()
+
+
+def test_only_what_was_trained_is_saved_and_an_earlier_one_is_replaced(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").touch()
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        *("README.md", "config.json", "loss.csv", "projector.safetensors"),
+    ]
+    size = sum(p.numel() * 4 for p in tuned.model.projector.parameters())
+    assert (tmp_path / "model" / "projector.safetensors").stat().st_size < size + 4096
+    assert not list(tmp_path.glob(".tmp-*"))
+
+
+def test_equal_runs_write_equal_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        tuned, config = make(tmp_path)
+        checkpoint.save(tmp_path / name, tuned, config, FOUND)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_random_encoders_are_said(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    found = FOUND | {"temporal": FINGERPRINT | {"random": True}}
+    checkpoint.save(tmp_path / "model", tuned, config, found)
+    assert checkpoint.load(tmp_path / "model", found, "cpu").random_encoders == ("temporal",)
+    assert "random weights" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_caches_made_otherwise_are_refused(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    found = FOUND | {"spatial": FINGERPRINT | {"model": "another"}}
+    with pytest.raises(CheckpointError, match="other spatial tokens") as caught:
+        checkpoint.load(tmp_path / "model", found, "cpu")
+    assert "model 'synthetic' then, 'another' now" in str(caught.value)
+
+
+def test_another_llm_is_refused(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    tuned.model.llm.get_input_embeddings().weight.data.add_(1)  # type: ignore[operator]
+    tuned.model.llm.save_pretrained(config.llm)  # type: ignore[operator]
+    with pytest.raises(CheckpointError, match="tuned with LLM"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="run stage tune"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    tuned, config = make(tmp_path)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    weights = tmp_path / "model" / "projector.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
+    with pytest.raises(CheckpointError, match="schema 99"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    path.write_text("{")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+
+
+def test_the_loaded_model_is_ready_to_be_asked(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    head = checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    assert not head.model.training
+    assert head.model.head.device == torch.device("cpu")

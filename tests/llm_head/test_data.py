@@ -1,0 +1,142 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm_head import instruct
+from llm_head.data import (
+    DataError,
+    Samples,
+    choose,
+    collate,
+    group,
+    pad,
+    read_tokens,
+    token_names,
+    token_shape,
+)
+from llm_head.projector import TokenShape
+from llm_head.prompts import Chat
+from tests.synthetic import make_caches, make_manifest
+from tests.tiny_llm import make_tokenizer
+
+SHAPE = TokenShape("both", "ordered", 2, (3, 5), 4)
+
+
+def seconds(count: int) -> dict[str, np.ndarray]:
+    """Return tokens that hold their second's number."""
+    numbers = np.arange(count, dtype=np.float16)
+    return {
+        "spatial": np.broadcast_to(numbers[:, None, None], (count, 3, 5)),
+        "temporal": np.broadcast_to(numbers[:, None], (count, 4)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "chosen"),
+    [(1, 2, [0]), (2, 2, [0, 1]), (3, 2, [0, 2]), (10, 4, [1, 3, 6, 8]), (7200, 2, [1800, 5400])],
+)
+def test_seconds_are_spread_evenly(count: int, wanted: int, chosen: list[int]) -> None:
+    shape = TokenShape("both", "ordered", wanted, (3, 5), 4)
+    spatial, temporal = choose(seconds(count), shape, "v")
+    assert spatial[:, 0, 0].tolist() == temporal[:, 0].tolist() == chosen
+    assert spatial.dtype == temporal.dtype == np.float32
+
+
+def test_mean_over_time_leaves_one_second() -> None:
+    spatial, temporal = choose(seconds(3), TokenShape("both", "mean", 3, (3, 5), 4), "v")
+    assert spatial.shape == (1, 3, 5)
+    np.testing.assert_array_equal(temporal, np.ones((1, 4)))
+
+
+def test_one_kind_of_tokens_leaves_the_other_empty() -> None:
+    only = {"temporal": seconds(3)["temporal"]}
+    spatial, temporal = choose(only, TokenShape("temporal", "ordered", 2, (0, 0), 4), "v")
+    assert (spatial.shape, temporal.shape) == ((2, 0, 0), (2, 4))
+
+
+def test_tokens_of_another_shape_are_refused() -> None:
+    with pytest.raises(DataError, match=r"v: spatial tokens are \(3, 5\), the head reads \(2, 5\)"):
+        choose(seconds(2), TokenShape("both", "ordered", 2, (2, 5), 4), "v")
+    uneven = seconds(3) | {"temporal": seconds(2)["temporal"]}
+    with pytest.raises(DataError, match="differ in number"):
+        choose(uneven, SHAPE, "v")
+
+
+def test_videos_with_different_numbers_of_seconds_are_padded() -> None:
+    batch = pad([choose(seconds(1), SHAPE, "v"), choose(seconds(2), SHAPE, "w")])
+    assert batch["spatial"].shape == (2, 2, 3, 5)
+    assert batch["seconds"].tolist() == [[True, False], [True, True]]
+    assert batch["temporal"][1, 1].tolist() == [1] * 4
+
+
+def make_samples(tmp_path: Path) -> Samples:
+    table = make_manifest(6)
+    caches = make_caches(tmp_path, table)
+    records = instruct.build(
+        table, "d", ["score", "level", "impairment", "motion"], token_names(caches), seed=0
+    )
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+    return Samples(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0)
+
+
+def test_a_sample_has_the_level_question_and_one_other_drawn_anew_each_epoch(
+    tmp_path: Path,
+) -> None:
+    samples = make_samples(tmp_path)
+    drawn = set()
+    for epoch in range(8):
+        samples.set_epoch(epoch)
+        _, level, other = samples[0].segments
+        assert level.level_at is not None
+        assert other.level_at is None
+        drawn.add(other.ids)
+    assert len(drawn) == 3
+    samples.set_epoch(0)
+    assert samples[0].segments == make_samples(tmp_path)[0].segments
+
+
+def test_a_level_without_mos_is_learned_as_text(tmp_path: Path) -> None:
+    table = make_manifest(2)
+    caches = make_caches(tmp_path, table)
+    records = [
+        replace(r, mos=None)
+        for r in instruct.build(table, "d", ["level"], token_names(caches), seed=0)
+    ]
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+    samples = Samples(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0)
+    assert samples[0].segments[1].level_at is None
+    assert np.isnan(samples[0].mos)
+
+
+def test_a_batch_has_one_place_per_visual_token(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path)
+    batch = collate([samples[0], samples[1]])
+    there = int(batch["seconds"].sum())
+    assert int(batch["visual"].sum()) == there * 4
+    assert batch["soft"].sum(1).tolist() == pytest.approx([1, 1])
+    assert batch["ids"].shape == batch["labels"].shape == batch["source"].shape
+
+
+def test_names_of_tokens_change_with_settings_and_content(tmp_path: Path) -> None:
+    table = make_manifest(2)
+    names = token_names(make_caches(tmp_path, table))
+    assert list(names) == ["v0", "v1"]
+    again = make_caches(tmp_path, table)
+    assert token_names(again) == names
+    again["spatial"].videos["v0"] = "1" * 64
+    del again["temporal"].videos["v1"]
+    assert token_names(again)["v0"] != names["v0"]
+    assert list(token_names(again)) == ["v0"]
+    other = make_caches(tmp_path, table, fingerprint={"model": "other", "random": False})
+    assert token_names(other)["v1"] != names["v1"]
+
+
+def test_tokens_come_from_the_cache(tmp_path: Path) -> None:
+    table = make_manifest(2)
+    caches = make_caches(tmp_path, table)
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+    spatial, temporal = read_tokens(caches, "v1", shape)
+    np.testing.assert_array_equal(spatial, caches["spatial"].read("v1").tokens)
+    np.testing.assert_array_equal(temporal, caches["temporal"].read("v1").tokens)

@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from llm_head import instruct, lora
+from llm_head.data import Sample, Samples, collate, group, token_names, token_shape
+from llm_head.levels import CENTRES
+from llm_head.model import HeadError, LmmVqa, load_llm
+from llm_head.packing import Segment, pack
+from llm_head.projector import TokenShape
+from llm_head.prompts import Chat
+from tests.synthetic import make_caches, make_manifest
+from tests.tiny_llm import save_tiny_llm
+
+
+class Bench:
+    """A head over the tiny LLM, and samples for it."""
+
+    def __init__(self, folder: Path) -> None:
+        tokenizer, llm = load_llm(str(save_tiny_llm(folder / "llm")), "float32")
+        table = make_manifest(6)
+        caches = make_caches(folder, table)
+        self.chat = Chat(tokenizer)
+        self.shape = token_shape(caches, "v0", "both", "ordered", 2)
+        torch.manual_seed(0)
+        self.model = LmmVqa(llm, self.shape, self.chat).eval()
+        records = instruct.build(table, "d", ["level", "motion"], token_names(caches), seed=0)
+        self.samples = Samples(group(records), {"d": caches}, self.chat, self.shape, 12, seed=0)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@torch.no_grad()
+def loss_of(model: LmmVqa, samples: list[Sample]) -> Tensor:
+    return model(**collate(samples))["loss"]
+
+
+@torch.no_grad()
+def test_a_packed_branch_has_the_logits_of_the_plain_conversation(bench: Bench) -> None:
+    """Computed past all our code: the LLM's own forward on text, video, text, one after another."""
+    sample = bench.samples[0]
+    batch = collate([sample, bench.samples[1]])
+    names = ("ids", "visual", "positions", "allowed", "spatial", "temporal", "seconds")
+    hidden, _ = bench.model.hidden(**{name: batch[name] for name in names})
+    embed = bench.model.llm.get_input_embeddings()
+    video = bench.model.projector(batch["spatial"][:1], batch["temporal"][:1]).flatten(1, 2)
+    start = video.shape[1]
+    for branch in sample.segments[1:]:
+        text = torch.tensor([branch.ids])
+        whole = torch.cat([embed(bench.model.head), video, embed(text)], dim=1)
+        alone = bench.model.llm(inputs_embeds=whole).logits[0, -len(branch.ids) :]
+        together = bench.model.logits(hidden[0, start : start + len(branch.ids)])
+        torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+        start += len(branch.ids)
+
+
+SMOLLM2 = Path("data/weights/llm")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SMOLLM2 / "config.json").is_file(), reason="stage weights has not run")
+@torch.no_grad()
+def test_a_packed_branch_has_the_logits_of_the_plain_conversation_in_a_real_llm() -> None:
+    tokenizer, llm = load_llm(str(SMOLLM2), "float32")
+    chat = Chat(tokenizer)
+    ids = [chat.question("How good is it?"), chat.question("Is the picture frozen?")]
+    packed = pack([[Segment(ids[0], None), Segment(ids[1], 0), Segment(ids[0], 0)]])
+    shape = TokenShape("temporal", "ordered", 1, (0, 0), 4)
+    model = LmmVqa(llm, shape, chat)
+    unread = {"spatial": torch.zeros(1, 1, 0, 0), "temporal": torch.zeros(1, 1, 4)}
+    hidden, _ = model.hidden(
+        *(packed.ids, packed.visual, packed.positions, packed.allowed),
+        **unread,
+        seconds=torch.zeros(1, 1, dtype=torch.bool),
+    )
+    plain = torch.tensor([chat.head + ids[0] + ids[0]])
+    alone = llm(plain).logits[0, -len(ids[0]) :]
+    torch.testing.assert_close(model.logits(hidden[0, -len(ids[0]) :]), alone, atol=1e-4, rtol=0)
+
+
+def test_padding_and_other_videos_do_not_change_the_loss(bench: Bench) -> None:
+    short, long = bench.samples[0], bench.samples[1]
+    tokens = tuple(part[:1] for part in short.tokens)
+    visual = Segment(short.segments[0].ids[: bench.shape.per_second], None)
+    short = Sample([visual, short.segments[1]], tokens, short.soft, short.mos)  # type: ignore[arg-type]
+    with torch.no_grad():
+        alone = bench.model(**collate([short]))
+        padded = bench.model(**collate([short, long]))
+        other = bench.model(**collate([long]))
+    torch.testing.assert_close(padded["score"][0], alone["score"][0])
+    torch.testing.assert_close(padded["score"][1], other["score"][0])
+
+
+def test_the_loss_is_on_answers_only(bench: Bench) -> None:
+    batch = collate([bench.samples[0]])
+    expected = loss_of(bench.model, [bench.samples[0]])
+    learned = batch["labels"] >= 0
+    assert 0 < learned.sum() < learned.numel() / 2
+    changed = batch["labels"].clone()
+    changed[~learned] = -100
+    torch.testing.assert_close(bench.model(**batch | {"labels": changed})["loss"], expected)
+    with torch.no_grad():
+        wrong = torch.where(learned, batch["labels"] - 1, batch["labels"])
+        assert bench.model(**batch | {"labels": wrong})["loss"] != expected
+
+
+def test_the_level_word_is_learned_as_a_distribution(bench: Bench) -> None:
+    sample = bench.samples[0]
+    only = Sample(sample.segments[:2], sample.tokens, sample.soft, sample.mos)
+    batch = collate([only])
+    with torch.no_grad():
+        at_level = [
+            float(bench.model(**batch | {"soft": torch.eye(5)[[k]]})["loss"]) for k in range(5)
+        ]
+        mixed = float(bench.model(**batch)["loss"])
+    assert mixed == pytest.approx(float(only.soft @ at_level), rel=1e-5)
+
+
+def test_the_score_is_the_expectation_over_level_words(bench: Bench) -> None:
+    sample = bench.samples[0]
+    with torch.no_grad():
+        score = float(bench.model(**collate([sample]))["score"])
+    assert CENTRES[0] < score < CENTRES[-1]
+    no_level = Sample(sample.segments[:1] + sample.segments[2:], sample.tokens, sample.soft, 50)
+    with torch.no_grad():
+        out = bench.model(**collate([no_level]))
+    assert out["score"].isnan().all()
+    assert out["loss"].isfinite()
+
+
+def test_only_the_projector_is_trained(bench: Bench) -> None:
+    bench.model.train()
+    bench.model(**collate([bench.samples[0]]))["loss"].backward()
+    trained = {name for name, p in bench.model.named_parameters() if p.grad is not None}
+    assert trained == {f"projector.{name}" for name, _ in bench.model.projector.named_parameters()}
+    assert not bench.model.llm.training
+
+
+def test_lora_layers_are_trained_too(bench: Bench) -> None:
+    before = loss_of(bench.model, [bench.samples[0]])
+    model = LmmVqa(lora.add(bench.model.llm, rank=2), bench.shape, bench.chat).train()
+    model.projector.load_state_dict(bench.model.projector.state_dict())
+    loss = model(**collate([bench.samples[0]]))["loss"]
+    torch.testing.assert_close(loss, before)  # LoRA begins as no change
+    loss.backward()
+    trained = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert any("lora_B" in name for name in trained)
+    assert all("lora_" in name or name.startswith("projector.") for name in trained)
+
+
+def test_a_missing_llm_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HeadError, match=r"tune\.llm .*nowhere"):
+        load_llm(str(tmp_path / "nowhere"), "float32")
+
+
+def test_an_llm_that_changes_its_logits_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(save_tiny_llm(tmp_path / "llm"))
+    forward = torch.nn.Linear.forward
+    calls = []
+
+    def capped(layer: torch.nn.Linear, x: Tensor) -> Tensor:
+        out = forward(layer, x)
+        if out.shape[-1] > 300:  # the output layer
+            calls.append(1)
+            return out if len(calls) == 1 else torch.tanh(out) * 0.1
+        return out
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", capped)
+    with pytest.raises(HeadError, match="not supported"):
+        load_llm(folder, "float32")

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from llm_head import questions
+from llm_head.data import VideoTokens
+from llm_head.levels import level_of, mos_of
+from llm_head.model import LmmVqa, load_llm
+from llm_head.projector import TokenShape
+from llm_head.prompts import Chat
+from llm_head.readout import ReadOut
+from tests.tiny_llm import save_tiny_llm
+
+SHAPE = TokenShape("both", "ordered", 2, (3, 5), 4)
+
+
+def make_model(folder: Path, seed: int = 0) -> tuple[LmmVqa, Chat]:
+    tokenizer, llm = load_llm(str(save_tiny_llm(folder / "llm")), "float32")
+    chat = Chat(tokenizer)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in llm.parameters():  # a fresh LLM is almost uniform: nothing to test
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return LmmVqa(llm, SHAPE, chat), chat
+
+
+def make_video(seed: int, seconds: int = 2) -> VideoTokens:
+    rng = np.random.default_rng(seed)
+    spatial, temporal = rng.normal(size=(seconds, 3, 5)), rng.normal(size=(seconds, 4))
+    return spatial.astype(np.float32), temporal.astype(np.float32)
+
+
+def test_answers_are_consistent_and_repeat(tmp_path: Path) -> None:
+    readout = ReadOut(*make_model(tmp_path), level_std=12)
+    (answer,) = readout.answers([make_video(1)])
+    mean = np.dot(answer.level_probs, [10, 30, 50, 70, 90])
+    assert answer.score == pytest.approx(mos_of(mean, 12))
+    assert answer.level == level_of(answer.score)
+    assert sum(answer.level_probs) == pytest.approx(1)
+    assert answer.impairment in questions.IMPAIRMENTS
+    assert 1 / 7 <= answer.impairment_prob <= 1
+    assert answer.motion in questions.MOTIONS
+    assert readout.answers([make_video(1)]) == [answer]
+
+
+def test_a_batch_gives_what_each_video_gets_alone(tmp_path: Path) -> None:
+    readout = ReadOut(*make_model(tmp_path), level_std=12)
+    videos = [make_video(1), make_video(2, seconds=1), make_video(3)]
+    for video, answer in zip(videos, readout.answers(videos), strict=True):
+        (alone,) = readout.answers([video])
+        assert alone.score == pytest.approx(answer.score, abs=1e-3)
+        assert alone.score_generated == answer.score_generated
+        assert (alone.impairment, alone.motion) == (answer.impairment, answer.motion)
+        assert alone.impairment_prob == pytest.approx(answer.impairment_prob, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_generated_score_always_parses(tmp_path: Path, seed: int) -> None:
+    readout = ReadOut(*make_model(tmp_path, seed), level_std=12)
+    for answer in readout.answers([make_video(i) for i in range(4)]):
+        assert 0 <= answer.score_generated <= 100
+        text = questions.score_answer(answer.score_generated)
+        assert questions.parse_score(text) == answer.score_generated
+
+
+def conversation(model: LmmVqa, video: VideoTokens, ids: tuple[int, ...]) -> torch.Tensor:
+    """Return the embeddings of one plain conversation, (1, N, L)."""
+    spatial, temporal = (torch.from_numpy(part)[None] for part in video)
+    visual = model.projector(spatial, temporal).flatten(1, 2)
+    return torch.cat([model.embed(model.head), visual, model.embed(torch.tensor([ids]))], dim=1)
+
+
+@torch.no_grad()
+def test_levels_and_choices_are_those_of_plain_conversations(tmp_path: Path) -> None:
+    model, chat = make_model(tmp_path)
+    (answer,) = ReadOut(model, chat, level_std=12).answers([make_video(1)])
+    asked = chat.question(questions.canonical("level")) + chat.level_stem
+    logits = model.llm(inputs_embeds=conversation(model, make_video(1), asked)).logits[0, -1]
+    expected = logits[list(chat.level_words)].softmax(0).tolist()
+    assert answer.level_probs == pytest.approx(expected, abs=1e-5)
+
+    question = chat.question(questions.canonical("motion"))
+    totals = []
+    for motion in questions.MOTIONS:
+        ids = chat.answer(questions.motion_answer(motion))
+        embeds = conversation(model, make_video(1), question + ids)
+        found = model.llm(inputs_embeds=embeds).logits[0, -len(ids) - 1 : -1].log_softmax(-1)
+        totals.append(float(found[torch.arange(len(ids)), list(ids)].sum()))
+    expected = torch.tensor(totals).softmax(0)
+    assert answer.motion == list(questions.MOTIONS)[int(expected.argmax())]
+    assert answer.motion_prob == pytest.approx(float(expected.max()), abs=1e-5)
+
+
+class _Numbers(LogitsProcessor):
+    """Admits digits and one point in such an order that a score of one decimal comes out."""
+
+    def __init__(self, pieces: dict[int, str]) -> None:
+        self.ids = {piece: index for index, piece in pieces.items()}
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        names = {index: piece for piece, index in self.ids.items()}
+        text = "".join(names[i] for i in input_ids[0].tolist())
+        digits = "0123456789"
+        allowed = {0: digits, 1: "." if text == "0" else digits + "."}.get(len(text), digits)
+        if len(text) >= 2 and "." not in text:
+            allowed = ".0" if text == "10" else "."
+        if text == "100.":
+            allowed = "0"
+        out = torch.full_like(scores, -torch.inf)
+        keep = [self.ids[c] for c in allowed]
+        out[:, keep] = scores[:, keep]
+        return out
+
+
+@torch.no_grad()
+def test_the_generated_score_is_that_of_greedy_generation(tmp_path: Path) -> None:
+    model, chat = make_model(tmp_path)
+    answers = ReadOut(model, chat, level_std=12).answers([make_video(i) for i in range(3)])
+    pieces = {i: p for i, p in chat.number_pieces().items() if len(p) == 1}
+    asked = chat.question(questions.canonical("score"))
+    stem = chat.answer("The score is 5")[: -len(chat.answer("5"))]
+    for seed, answer in enumerate(answers):
+        embeds = conversation(model, make_video(seed), asked + stem)
+        written = model.llm.generate(
+            inputs_embeds=embeds,
+            attention_mask=torch.ones(embeds.shape[:2]),
+            logits_processor=LogitsProcessorList([_Numbers(pieces)]),
+            max_new_tokens=len(f"{answer.score_generated:.1f}"),
+            do_sample=False,
+            pad_token_id=0,
+        )
+        text = "".join(pieces[i] for i in written[0].tolist())
+        assert text == f"{answer.score_generated:.1f}"

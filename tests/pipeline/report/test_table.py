@@ -1,0 +1,53 @@
+from typing import Any
+
+from pipeline.report.table import label_words, table
+
+ROW: dict[str, Any] = {
+    **{"n": 50, "missing": 0, "contents": 10, "srcc": 0.71, "srcc_low": 0.6, "srcc_high": 0.8},
+    **{"plcc": 0.7, "krcc": 0.5, "rmse": 12.345, "plcc_logistic": 0.72, "rmse_logistic": 11.0},
+}
+FAILED = {
+    **ROW,
+    **{"n": 4, "missing": 46, "srcc": None, "srcc_low": None, "srcc_high": None, "plcc": None},
+    **{"krcc": None, "plcc_logistic": None, "rmse_logistic": None, "reason": "4 rows"},
+}
+ANSWER = {
+    **{"n": 50, "missing": 1, "classes": 5, "majority": 0.3, "accuracy": 0.6},
+    **{"accuracy_low": 0.5, "accuracy_high": 0.7, "balanced_accuracy": 0.55},
+    **{"balanced_accuracy_low": None, "balanced_accuracy_high": None},
+}
+
+
+def metrics(random: list[str]) -> dict[str, Any]:
+    test = {"lmm_vqa": ROW, "lmm_vqa_generated": FAILED, "level": ANSWER}
+    return {"datasets": {"demo": {"mos_source": "vmaf", "test": test}}, "random_encoders": random}
+
+
+def test_table() -> None:
+    assert table(metrics([])).splitlines() == [
+        "data set  split  predictor                  n               SRCC [95 % CI]        "
+        "PLCC           KRCC   RMSE",
+        "--------  -----  -------------------------  --------------  --------------------  "
+        "-------------  -----  -------------",
+        "demo      test   LMM-VQA                    50              0.710 [0.600, 0.800]  "
+        "0.700 (0.720)  0.500  12.35 (11.00)",
+        "demo      test   LMM-VQA, generated number  4 (46 missing)  -                     "
+        "- (-)          -      12.35 (-)",
+        "PLCC and RMSE: raw, and in brackets after the four-parameter logistic fit.",
+        "demo, test: level accuracy 0.600 [0.500, 0.700], balanced 0.550 (chance 0.200), "
+        "commonest answer 0.300, n = 50, 1 not answered",
+        "demo, test: 4 rows (LMM-VQA, generated number)",
+        "demo: labels are VMAF, not human ratings",
+    ]
+
+
+def test_random_weights_come_first() -> None:
+    first = table(metrics(["spatial", "temporal"])).splitlines()[0]
+    assert first.startswith("WARNING: random weights in the spatial and the temporal encoder")
+
+
+def test_label_words() -> None:
+    assert label_words("human, not stated, vmaf") == (
+        "human ratings; of a source not stated; VMAF, not human ratings"
+    )
+    assert label_words("crowd 2025") == "crowd 2025"

@@ -1,0 +1,29 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from llm_head.instruct import InstructError
+from pipeline import layout, manifest
+from pipeline.stages import instruct, tune
+from tests.synthetic import FINGERPRINT, make_caches, make_manifest, make_params
+from tests.tiny_llm import save_tiny_llm
+
+
+def test_tune_writes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = make_manifest(6)
+    manifest.write(layout.manifest("syn"), table)
+    params = make_params(str(save_tiny_llm(tmp_path / "llm")))
+    with pytest.raises(InstructError, match="run stage instruct"):
+        tune.run(params)
+    make_caches(layout.cache("syn", "spatial").parent, table)
+    instruct.run(params, "syn")
+    tune.run(params)
+    config = json.loads((layout.MODEL / "config.json").read_text())
+    assert config["settings"]["learning_rate"] == params.tune.learning_rate
+    assert config["fingerprints"] == {"spatial": FINGERPRINT, "temporal": FINGERPRINT}
+    assert config["random_encoders"] == []
+    history = pd.read_csv(layout.MODEL / "loss.csv")
+    assert {"step", "train_loss", "val_loss", "val_srcc"} <= set(history.columns)
