@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -177,10 +177,7 @@ class Samples(Dataset[Sample]):
         """
         self._videos, self._caches, self._shape = videos, caches, shape
         self._level_std, self._seed, self._epoch = level_std, seed, 0
-        self._branches = [
-            [chat.branch(record.conversations, _has_soft_label(record)) for record in video.records]
-            for video in videos
-        ]
+        self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other conversations; the trainer calls it."""
@@ -193,7 +190,7 @@ class Samples(Dataset[Sample]):
         video = self._videos[index]
         tokens = read_tokens(self._caches[video.dataset], video.video_id, self._shape)
         branches = [
-            Segment(branch.ids, 0, branch.answer, branch.level_at) for branch in self._draw(index)
+            Segment(branch.ids, 0, branch.learned, branch.level_at) for branch in self._draw(index)
         ]
         return Sample(
             segments=[root(self._shape, len(tokens[0])), *branches],
@@ -217,6 +214,11 @@ class Samples(Dataset[Sample]):
         for index in _spread(len(self), most):
             video = self._videos[index]
             yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+
+
+def _branch(chat: Chat, record: Record) -> Branch:
+    branch = chat.branch(record.conversations, record.task)
+    return branch if _has_soft_label(record) else replace(branch, level_at=None)
 
 
 def _has_soft_label(record: Record) -> bool:

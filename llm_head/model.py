@@ -114,8 +114,9 @@ class LmmVqa(nn.Module):
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
-        The loss has two terms of equal weight: cross-entropy between the soft level label and the
-        LLM's whole vocabulary at the level word, and cross-entropy of all other answer tokens.
+        The loss has two terms: cross-entropy between the soft level label and the LLM's whole
+        vocabulary at the level word, mean over the videos that have one, and cross-entropy of all
+        other answer tokens, summed over a video's tokens, mean over videos.
 
         Args:
             ids, visual, positions, allowed, source, labels, level_at: as in `packing.Packed`.
@@ -141,7 +142,8 @@ class LmmVqa(nn.Module):
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
         score[rows[is_level]] = words[is_level].detach().softmax(-1) @ self.centres
-        return {"loss": _mean(level_loss) + _mean(text_loss), "score": score}
+        # summed over an answer: a mean would drown its one telling word in a stem that is always so
+        return {"loss": _mean(level_loss) + text_loss.sum() / len(ids), "score": score}
 
     def hidden(
         self,

@@ -7,9 +7,9 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from llm_head import questions
 from llm_head.instruct import VIDEO, Turn
 from llm_head.levels import LEVELS
-from llm_head.questions import level_answer
 
 SYSTEM = "You judge the quality of videos as bad, poor, fair, good or excellent."
 _NUMBER_PIECE = re.compile(r"[▁Ġ]?[0-9.]{1,5}")  # both marks stand for a leading space
@@ -24,8 +24,17 @@ class Branch:
     """What follows the video in one conversation."""
 
     ids: tuple[int, ...]
-    answer: tuple[bool, ...]  # one per id: belongs to an answer, so it has a loss
-    level_at: int | None = None  # where the level word is, if the answer is a level answer
+    learned: tuple[bool, ...]  # one per id: whether it has a loss
+    level_at: int | None = None  # where the level word is, if this is our level answer
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How our answers to one task are built: stem, then one of the middles, then the end."""
+
+    stem: tuple[int, ...]
+    middles: tuple[tuple[int, ...], ...]
+    end: tuple[int, ...]
 
 
 class Chat:
@@ -36,8 +45,8 @@ class Chat:
 
     Attributes:
         head: ids of all text before the video.
-        level_stem: ids of a level answer before the level word.
-        level_words: the first id of each level word after that stem, from bad to excellent.
+        frames: of each of our tasks, how its answers are built.
+        level_words: the first id of each level word, from bad to excellent.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -57,7 +66,14 @@ class Chat:
         self.head = self._encode(head)
         if not self.head:
             raise PromptError("the chat template puts nothing before a question; not supported")
-        self.level_stem, self.level_words = self._level_tokens()
+        self.frames = {
+            task: frame([self.answer(text) for text in questions.answers(task)])
+            for task in questions.TASKS
+        }
+        self.level_words = tuple(middle[0] for middle in self.frames["level"].middles)
+        if len(set(self.level_words)) < len(LEVELS):
+            pairs = dict(zip(LEVELS, self.level_words, strict=True))
+            raise PromptError(f"level words must begin with different tokens, found {pairs}")
 
     def question(self, text: str) -> tuple[int, ...]:
         """Return the ids from the end of the video to where the answer begins."""
@@ -66,16 +82,33 @@ class Chat:
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Return the ids of an answer, up to and with the end of the turn."""
-        branch = self.branch([Turn("human", VIDEO), Turn("gpt", text)])
-        return tuple(i for i, answer in zip(branch.ids, branch.answer, strict=True) if answer)
+        ids, is_answer = self._tokens([Turn("human", VIDEO), Turn("gpt", text)])
+        return tuple(i for i, answer in zip(ids, is_answer, strict=True) if answer)
 
-    def branch(self, conversation: Sequence[Turn], level: bool = False) -> Branch:
+    def branch(self, conversation: Sequence[Turn], task: str) -> Branch:
         """Return what follows the video in a conversation.
+
+        Of our own answers only what differs between answers is learned: read-out puts the stem
+        itself and stops before the end, so a loss there would drown the one word that counts.
+        Of other people's conversations every answer is learned, to the end of its turn.
 
         Args:
             conversation: human and gpt in turns, `<video>` in the first message.
-            level: whether the answer is this project's level answer.
+            task: one of `questions.TASKS`, or anything else.
         """
+        ids, is_answer = self._tokens(conversation)
+        ours = self.frames.get(task)  # type: ignore[call-overload]
+        start = is_answer.index(True)
+        if ours is None or len(conversation) > 2:
+            return Branch(tuple(ids), tuple(is_answer))
+        first, last = start + len(ours.stem), len(ids) - len(ours.end)
+        if tuple(ids[start:first]) != ours.stem or tuple(ids[last:]) != ours.end or first >= last:
+            return Branch(tuple(ids), tuple(is_answer))
+        learned = [False] * first + [True] * (last - first)
+        is_level = task == "level" and ids[first] in self.level_words
+        return Branch(tuple(ids[:last]), tuple(learned), first if is_level else None)
+
+    def _tokens(self, conversation: Sequence[Turn]) -> tuple[list[int], list[bool]]:
         messages: list[dict[str, str]] = []
         ids: list[int] = []
         answer: list[bool] = []
@@ -92,26 +125,12 @@ class Chat:
                 ids += piece
                 answer += [is_answer] * len(piece)
             done = full
-        return Branch(tuple(ids), tuple(answer), self._level_at(ids, answer) if level else None)
+        return ids, answer
 
     def number_pieces(self) -> dict[int, str]:
         """Return the tokens of digits and points, by id; one may begin with a mark for a space."""
         raw = self._tokenizer.convert_ids_to_tokens(range(len(self._tokenizer)))
         return {i: t for i, t in enumerate(raw) if t is not None and _NUMBER_PIECE.fullmatch(t)}
-
-    def _level_at(self, ids: list[int], answer: list[bool]) -> int | None:
-        start = answer.index(True)
-        at = start + len(self.level_stem)
-        is_ours = tuple(ids[start:at]) == self.level_stem and ids[at] in self.level_words
-        return at if is_ours else None
-
-    def _level_tokens(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        stem, rests = common_stem([self.answer(level_answer(level)) for level in LEVELS])
-        words = tuple(rest[0] for rest in rests)
-        if len(set(words)) < len(LEVELS):
-            pairs = dict(zip(LEVELS, words, strict=True))
-            raise PromptError(f"level words must begin with different tokens, found {pairs}")
-        return stem, words
 
     def _render(self, messages: list[dict[str, str]], open_answer: bool) -> str:
         if self._tokenizer.chat_template is None:
@@ -135,18 +154,23 @@ class Chat:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def common_stem(
-    answers: Sequence[tuple[int, ...]],
-) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-    """Return the tokens that all answers begin with, and how each goes on.
+def frame(answers: Sequence[tuple[int, ...]]) -> Frame:
+    """Return what the ids of several answers have in common at both ends, and what is between.
 
-    >>> common_stem([(1, 2, 3), (1, 2, 4, 5)])
-    ((1, 2), [(3,), (4, 5)])
+    >>> frame([(1, 2, 3, 9), (1, 2, 4, 5, 9)])
+    Frame(stem=(1, 2), middles=((3,), (4, 5)), end=(9,))
     """
-    size = 0
-    while len({ids[size] for ids in answers}) == 1:
+    start = _common(answers)
+    end = _common([ids[start:][::-1] for ids in answers])
+    middles = tuple(ids[start : len(ids) - end] for ids in answers)
+    return Frame(answers[0][:start], middles, answers[0][len(answers[0]) - end :])
+
+
+def _common(answers: Sequence[tuple[int, ...]]) -> int:
+    size, shortest = 0, min(len(ids) for ids in answers)
+    while size < shortest and len({ids[size] for ids in answers}) == 1:
         size += 1
-    return answers[0][:size], [ids[size:] for ids in answers]
+    return size
 
 
 def _message(turn: Turn, first: bool) -> dict[str, str]:

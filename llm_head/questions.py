@@ -173,3 +173,14 @@ def motion_answer(motion: str) -> str:
     if motion not in MOTIONS:
         raise ValueError(f"motion {motion!r} is none of {sorted(MOTIONS)}")
     return f"The motion is {MOTIONS[motion]}."
+
+
+def answers(task: Task) -> list[str]:
+    """Return the answers to a task that exist; of score, numbers that differ in every digit."""
+    if task == "level":
+        return [level_answer(level) for level in LEVELS]
+    if task == "score":
+        return [score_answer(mos) for mos in (5.0, 16.1, 27.2, 38.3, 49.4, 61.5, 72.6, 83.7, 94.8)]
+    if task == "impairment":
+        return [impairment_answer(name) for name in IMPAIRMENTS]
+    return [motion_answer(name) for name in MOTIONS]

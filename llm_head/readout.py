@@ -13,7 +13,7 @@ from llm_head.data import VideoTokens, pad, root
 from llm_head.levels import expectation, level_of, mos_of
 from llm_head.model import LmmVqa
 from llm_head.packing import Packed, Segment, pack
-from llm_head.prompts import Chat, PromptError, common_stem
+from llm_head.prompts import Chat, PromptError
 
 _NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when it is complete
 _BEGUN = re.compile(r"(\d|[1-9]\d|100)?|(\d|[1-9]\d)\.|100\.")  # and before
@@ -64,27 +64,24 @@ class ReadOut:
             PromptError: if the tokenizer has no single tokens for the digits and the point.
         """
         self._model, self._level_std = model.eval(), level_std
-        level = Segment(chat.question(questions.canonical("level")) + chat.level_stem, 0)
-        scores = [questions.score_answer(mos) for mos in range(5, 100, 10)]
-        stem, _ = common_stem([chat.answer(text) for text in scores])
-        score = Segment(chat.question(questions.canonical("score")) + stem, 0)
-        self._segments = [level, score]  # numbers 1 and 2 in the tree, after the video
-        self._impairments = self._add(
-            chat, "impairment", [questions.impairment_answer(i) for i in questions.IMPAIRMENTS]
-        )
-        self._motions = self._add(
-            chat, "motion", [questions.motion_answer(i) for i in questions.MOTIONS]
-        )
+        self._segments: list[Segment] = []  # after the video, which is number 0 of the tree
+        self._add(chat, "level")
+        self._add(chat, "score")
+        self._impairments = self._add(chat, "impairment", choices=True)
+        self._motions = self._add(chat, "motion", choices=True)
         self._pieces = chat.number_pieces()
         if not set("0123456789.") <= set(self._pieces.values()):
             raise PromptError("the tokenizer has no single tokens for the digits and the point")
 
-    def _add(self, chat: Chat, task: questions.Task, texts: Sequence[str]) -> range:
-        stem, rests = common_stem([chat.answer(text) for text in texts])
-        self._segments.append(Segment(chat.question(questions.canonical(task)) + stem, 0))
+    def _add(self, chat: Chat, task: questions.Task, choices: bool = False) -> range:
+        frame = chat.frames[task]
+        self._segments.append(Segment(chat.question(questions.canonical(task)) + frame.stem, 0))
         question = len(self._segments)
-        self._segments += [Segment(rest, question, (True,) * len(rest)) for rest in rests]
-        return range(question + 1, question + 1 + len(texts))
+        if choices:
+            self._segments += [
+                Segment(middle, question, (True,) * len(middle)) for middle in frame.middles
+            ]
+        return range(question + 1, len(self._segments) + 1)
 
     @torch.no_grad()
     def answers(self, videos: Sequence[VideoTokens]) -> list[Answer]:

@@ -1,6 +1,7 @@
 """The command line: one command per stage, with the stage's own name. dvc.yaml calls the same."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -33,7 +34,9 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; our own errors end in one message, not a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("distributed", "httpx", "filelock", "matplotlib"):
+    # Dask sets its loggers up when it is imported, here and in its workers
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
+    for noisy in ("httpx", "filelock", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         app()

@@ -111,11 +111,10 @@ def encoder(settings: SpatialSettings | TemporalSettings, device: str, threads: 
         from encoders.spatial import SpatialEncoder
 
         return SpatialEncoder(**settings.model_dump(), device=device)
-    own = settings.model_dump(exclude={"model"})
     if settings.model == "i3d":
         from encoders.i3d import I3DEncoder
 
-        return I3DEncoder(**own, device=device)
+        return I3DEncoder(**settings.model_dump(exclude={"model", "pathway"}), device=device)
     from encoders.temporal import SlowFastEncoder
 
-    return SlowFastEncoder(**own, device=device)
+    return SlowFastEncoder(**settings.model_dump(exclude={"model", "layers"}), device=device)

@@ -5,8 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.clips import numbered_frame, write_moving_video, write_video
+
+torch.set_num_threads(1)  # small arrays: a second thread costs more than it gives
 
 
 @pytest.fixture

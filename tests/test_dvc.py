@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Path:
     params["datasets"] = {"mine": {"root": "videos", "labels": "labels.csv"}}
     params["weights"] = {"spatial": "none", "temporal": "none", "llm": "none"}
     params["spatial"].update(pretrained="random", size_px=32)
-    params["temporal"].update(pretrained="random", layers=["2c"], frames=8, size_px=64)
+    params["temporal"].update(pretrained="random", layers=["2c"], frames=9, size_px=64)
     params["tune"]["train_on"] = ["mine"]
     params["run"] = {"scheduler": "none", "device": "cpu"}
     (clone / "params.yaml").write_text(yaml.safe_dump(params))

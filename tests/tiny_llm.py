@@ -55,6 +55,7 @@ def save_tiny_llm(folder: Path) -> Path:
         num_attention_heads=4,
         num_key_value_heads=2,
         tie_word_embeddings=True,
+        initializer_range=0.2,  # with the usual 0.02 every word is equally likely
     )
     torch.manual_seed(0)
     LlamaForCausalLM(config).save_pretrained(folder)

@@ -1,7 +1,8 @@
 import pytest
 
+from llm_head import questions
 from llm_head.instruct import Turn
-from llm_head.prompts import SYSTEM, Chat, PromptError, common_stem
+from llm_head.prompts import SYSTEM, Chat, Frame, PromptError, frame
 from tests.tiny_llm import TEMPLATE, make_tokenizer
 
 QUESTION = Turn("human", "<video>\nHow good is it?")
@@ -10,50 +11,68 @@ QUESTION = Turn("human", "<video>\nHow good is it?")
 def test_a_conversation_is_the_template_with_the_video_cut_out() -> None:
     tokenizer = make_tokenizer()
     chat = Chat(tokenizer)
-    branch = chat.branch([QUESTION, Turn("gpt", "The quality is good.")], level=True)
+    branch = chat.branch([QUESTION, Turn("gpt", "Fine.")], "other")
     text = tokenizer.decode(chat.head) + "<video>" + tokenizer.decode(branch.ids)
     messages = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": "<video>\nHow good is it?"},
-        {"role": "assistant", "content": "The quality is good."},
+        {"role": "assistant", "content": "Fine."},
     ]
     assert text == tokenizer.apply_chat_template(messages, tokenize=False).rstrip()
 
 
-def test_only_answers_are_learned() -> None:
+def test_of_other_peoples_conversations_all_answers_are_learned() -> None:
     tokenizer = make_tokenizer()
     turns = [QUESTION, Turn("gpt", "Fine."), Turn("human", "Sure?"), Turn("gpt", "Yes.")]
-    branch = Chat(tokenizer).branch(turns)
-    learned = [i for i, answer in zip(branch.ids, branch.answer, strict=True) if answer]
+    branch = Chat(tokenizer).branch(turns, "other")
+    learned = [i for i, learn in zip(branch.ids, branch.learned, strict=True) if learn]
     assert tokenizer.decode(learned) == "Fine.<|im_end|>Yes.<|im_end|>"
     assert branch.level_at is None
 
 
+@pytest.mark.parametrize("task", questions.TASKS)
+def test_of_our_answers_only_what_differs_is_learned(task: questions.Task) -> None:
+    tokenizer = make_tokenizer()
+    chat = Chat(tokenizer)
+    for text in questions.answers(task):
+        branch = chat.branch([QUESTION, Turn("gpt", text)], task)
+        middle = [i for i, learn in zip(branch.ids, branch.learned, strict=True) if learn]
+        frame = chat.frames[task]
+        assert chat.question("How good is it?") + frame.stem + tuple(middle) == branch.ids
+        assert frame.stem + tuple(middle) + frame.end == chat.answer(text)
+        assert " is" in tokenizer.decode(frame.stem)
+
+
+def test_every_score_fits_its_frame() -> None:
+    chat = Chat(make_tokenizer())
+    for mos in (0.0, 0.1, 9.9, 10.0, 33.3, 99.9, 100.0):
+        answer = chat.answer(questions.score_answer(mos))
+        frame = chat.frames["score"]
+        assert answer[: len(frame.stem)] == frame.stem
+        assert answer[-len(frame.end) :] == frame.end
+
+
 def test_the_level_word_is_found() -> None:
     chat = Chat(make_tokenizer())
-    for number, level in enumerate(("bad", "poor", "fair", "good", "excellent")):
-        branch = chat.branch([QUESTION, Turn("gpt", f"The quality is {level}.")], level=True)
+    for number, text in enumerate(questions.answers("level")):
+        branch = chat.branch([QUESTION, Turn("gpt", text)], "level")
         assert branch.level_at is not None
         assert branch.ids[branch.level_at] == chat.level_words[number]
-        assert branch.answer[branch.level_at]
+        assert branch.learned[branch.level_at]
 
 
 def test_a_level_answer_of_other_people_has_no_level_word() -> None:
     chat = Chat(make_tokenizer())
-    assert chat.branch([QUESTION, Turn("gpt", "I like it a lot.")], level=True).level_at is None
-    assert chat.branch([QUESTION, Turn("gpt", "OK")], level=True).level_at is None
-
-
-def test_question_and_answer_make_a_branch() -> None:
-    chat = Chat(make_tokenizer())
-    branch = chat.branch([QUESTION, Turn("gpt", "The score is 76.8.")])
-    assert chat.question("How good is it?") + chat.answer("The score is 76.8.") == branch.ids
+    for text in ("I like it a lot.", "OK", "The quality is unknown."):
+        branch = chat.branch([QUESTION, Turn("gpt", text)], "level")
+        assert branch.level_at is None
+        assert any(branch.learned)
 
 
 def test_the_video_moves_to_the_front_of_the_question() -> None:
     chat = Chat(make_tokenizer())
-    behind = chat.branch([Turn("human", "How good is it?\n<video>"), Turn("gpt", "OK")])
-    assert behind == chat.branch([QUESTION, Turn("gpt", "OK")])
+    behind = chat.branch([Turn("human", "How good is it?\n<video>"), Turn("gpt", "OK")], "")
+    assert behind == chat.branch([QUESTION, Turn("gpt", "OK")], "")
 
 
 def test_a_template_without_system_role_is_used_without() -> None:
@@ -80,10 +99,12 @@ def test_an_unusable_template_is_refused(template: str | None, message: str) -> 
 def test_level_words_with_the_same_first_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     words = dict(zip(("bad", "poor", "fair", "good", "excellent"), "abcde", strict=True))
     words["fair"] = "bz"
-    monkeypatch.setattr("llm_head.prompts.level_answer", lambda level: f"It is {words[level]}")
+    monkeypatch.setattr("llm_head.questions.level_answer", lambda level: f"It is {words[level]}")
     with pytest.raises(PromptError, match="different tokens"):
         Chat(make_tokenizer())
 
 
-def test_common_stem() -> None:
-    assert common_stem([(1, 2, 3), (1, 2, 4, 5)]) == ((1, 2), [(3,), (4, 5)])
+def test_frame() -> None:
+    found = frame([(1, 2, 3, 9), (1, 2, 4, 5, 9)])
+    assert found == Frame(stem=(1, 2), middles=((3,), (4, 5)), end=(9,))
+    assert frame([(7, 7), (7, 7, 7)]) == Frame(stem=(7, 7), middles=((), (7,)), end=())

@@ -77,15 +77,15 @@ def conversation(model: LmmVqa, video: VideoTokens, ids: tuple[int, ...]) -> tor
 def test_levels_and_choices_are_those_of_plain_conversations(tmp_path: Path) -> None:
     model, chat = make_model(tmp_path)
     (answer,) = ReadOut(model, chat, level_std=12).answers([make_video(1)])
-    asked = chat.question(questions.canonical("level")) + chat.level_stem
+    asked = chat.question(questions.canonical("level")) + chat.frames["level"].stem
     logits = model.llm(inputs_embeds=conversation(model, make_video(1), asked)).logits[0, -1]
     expected = logits[list(chat.level_words)].softmax(0).tolist()
     assert answer.level_probs == pytest.approx(expected, abs=1e-5)
 
-    question = chat.question(questions.canonical("motion"))
+    frame = chat.frames["motion"]
+    question = chat.question(questions.canonical("motion")) + frame.stem
     totals = []
-    for motion in questions.MOTIONS:
-        ids = chat.answer(questions.motion_answer(motion))
+    for ids in frame.middles:
         embeds = conversation(model, make_video(1), question + ids)
         found = model.llm(inputs_embeds=embeds).logits[0, -len(ids) - 1 : -1].log_softmax(-1)
         totals.append(float(found[torch.arange(len(ids)), list(ids)].sum()))
@@ -121,7 +121,7 @@ def test_the_generated_score_is_that_of_greedy_generation(tmp_path: Path) -> Non
     answers = ReadOut(model, chat, level_std=12).answers([make_video(i) for i in range(3)])
     pieces = {i: p for i, p in chat.number_pieces().items() if len(p) == 1}
     asked = chat.question(questions.canonical("score"))
-    stem = chat.answer("The score is 5")[: -len(chat.answer("5"))]
+    stem = chat.frames["score"].stem
     for seed, answer in enumerate(answers):
         embeds = conversation(model, make_video(seed), asked + stem)
         written = model.llm.generate(

@@ -26,7 +26,7 @@ SPATIAL = SpatialSettings(
     size_px=32,
 )
 TEMPORAL = TemporalSettings(
-    model="i3d", pretrained="random", layers=("2c",), frames=8, size_px=64
+    model="i3d", pretrained="random", layers=("2c",), frames=9, size_px=64
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def small_params(dataset: DatasetSettings) -> Params:
             "datasets": {"mine": dataset},
             "spatial": loaded.spatial.model_copy(update={"pretrained": "random", "size_px": 32}),
             "temporal": loaded.temporal.model_copy(
-                update={"pretrained": "random", "layers": ("2c",), "frames": 8, "size_px": 64}
+                update={"pretrained": "random", "layers": ("2c",), "frames": 9, "size_px": 64}
             ),
             "run": RunSettings(scheduler="none", device="cpu"),
         }
