@@ -142,7 +142,7 @@ class LmmVqa(nn.Module):
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
         score[rows[is_level]] = words[is_level].detach().softmax(-1) @ self.centres
-        # summed over an answer: a mean would drown its one telling word in a stem that is always so
+        # summed over an answer: its few telling tokens count the same, however long others are
         return {"loss": _mean(level_loss) + text_loss.sum() / len(ids), "score": score}
 
     def hidden(

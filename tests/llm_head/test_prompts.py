@@ -97,11 +97,12 @@ def test_an_unusable_template_is_refused(template: str | None, message: str) -> 
 
 
 def test_level_words_with_the_same_first_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = make_tokenizer()
     words = dict(zip(("bad", "poor", "fair", "good", "excellent"), "abcde", strict=True))
     words["fair"] = "bz"
     monkeypatch.setattr("llm_head.questions.level_answer", lambda level: f"It is {words[level]}")
     with pytest.raises(PromptError, match="different tokens"):
-        Chat(make_tokenizer())
+        Chat(tokenizer)
 
 
 def test_frame() -> None:
