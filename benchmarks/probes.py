@@ -42,7 +42,10 @@ def shot_of(table: pd.DataFrame) -> "pd.Series[str]":
 
 
 def scores(
-    x: dict[str, Features], tables: dict[str, pd.DataFrame], train: NDArray[np.bool_]
+    x: dict[str, Features],
+    tables: dict[str, pd.DataFrame],
+    train: NDArray[np.bool_],
+    sizes: Sequence[int] = (),
 ) -> dict[str, float]:
     """Return the SRCC of both probes on unseen shots and on the wild set."""
     demo, wild = tables["demo"], tables["demo_wild"]
@@ -53,6 +56,7 @@ def scores(
         np.concatenate([x["demo"][test], x["demo_wild"]]),
         demo["content"][train].tolist(),
         seed=0,
+        sizes=sizes,
     )
     result = {}
     for name in BASELINES:
@@ -68,6 +72,7 @@ def curve() -> pd.DataFrame:
     x = {}
     for name, table in tables.items():
         caches = [TokenCache(layout.cache(name, kind)) for kind in ("spatial", "temporal")]
+        sizes = [cache.read(table["video_id"][0]).tokens.shape[-1] for cache in caches]
         x[name] = np.stack(
             [video_features(*(c.read(v).tokens for c in caches)) for v in table["video_id"]]
         )
@@ -83,6 +88,7 @@ def curve() -> pd.DataFrame:
                 tables,
                 is_train
                 & shots.isin(np.random.default_rng(n).permutation(every)[:count]).to_numpy(),
+                sizes,
             )
             for n in range(repeats)
         ]

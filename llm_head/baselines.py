@@ -32,8 +32,7 @@ def video_features(spatial: NDArray[np.floating], temporal: NDArray[np.floating]
         temporal: ``(K, E)``, the same K.
 
     Returns:
-        ``(2 D + E,)``: the spatial mean over chunks and positions, the standard deviation over
-        positions (mean over chunks; quality is uneven over a frame), the temporal mean.
+        ``(D + E,)``: the spatial mean over chunks and positions, then the temporal mean.
 
     Raises:
         ValueError: if the shapes are others, or there is no chunk.
@@ -42,14 +41,9 @@ def video_features(spatial: NDArray[np.floating], temporal: NDArray[np.floating]
         raise ValueError(
             f"spatial {spatial.shape} and temporal {temporal.shape}; wanted (K, P, D) and (K, E)"
         )
-    tokens = spatial.astype(np.float64)  # float16 would overflow in a sum
-    return np.concatenate(
-        [
-            tokens.mean(axis=(0, 1)),
-            tokens.std(axis=1).mean(axis=0),
-            temporal.astype(np.float64).mean(axis=0),
-        ]
-    )
+    # float16 would overflow in a sum
+    means = [spatial.astype(np.float64).mean(axis=(0, 1)), temporal.astype(np.float64).mean(axis=0)]
+    return np.concatenate(means)
 
 
 def fit_predict(
@@ -58,6 +52,7 @@ def fit_predict(
     features: Floats,
     groups: Sequence[str],
     seed: int,
+    sizes: Sequence[int] = (),
 ) -> dict[str, Floats]:
     """Fit both regressions on the training split and predict; the same input, the same output.
 
@@ -71,6 +66,9 @@ def fit_predict(
         features: finite ``(m, F)``, videos to predict.
         groups: ``(n,)``, content of each training row; "": of its own.
         seed: of the division into folds.
+        sizes: of the parts that a row is made of, adding up to F; each part gets the same total
+            variance, so that a thousand temporal features do not drown a hundred spatial ones.
+            Empty: one part.
 
     Returns:
         ``ridge`` and ``svr``, each ``(m,)``, on the label's scale but not clipped to it.
@@ -89,14 +87,22 @@ def fit_predict(
     centre, spread = mos_train.mean(), mos_train.std()
     if len(features) == 0 or spread == 0:  # nothing to predict, or nothing to learn
         return {name: np.full(len(features), centre) for name in BASELINES}
+    weights = _weights(sizes or (features_train.shape[1],))
     scaler = StandardScaler().fit(features_train)
-    x, target = scaler.transform(features_train), (mos_train - centre) / spread
+    x, target = weights * scaler.transform(features_train), (mos_train - centre) / spread
     folds = _folds(groups, seed)
     models = {"ridge": _ridge(folds), "svr": _svr(folds, x.shape[1])}
     return {
-        name: centre + spread * model.fit(x, target).predict(scaler.transform(features))
+        name: centre + spread * model.fit(x, target).predict(weights * scaler.transform(features))
         for name, model in models.items()
     }
+
+
+def _weights(sizes: Sequence[int]) -> Floats:
+    """Return ``(F,)`` factors that give parts equal shares of the variance, F in all."""
+    parts = [size for size in sizes if size]
+    share = sum(parts) / len(parts)
+    return np.concatenate([np.full(size, (share / size) ** 0.5) for size in parts])
 
 
 def _folds(groups: Sequence[str], seed: int) -> Folds:

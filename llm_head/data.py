@@ -20,7 +20,10 @@ from llm_head.prompts import Branch, Chat
 from pipeline.cache import Kind, TokenCache
 
 Caches = Mapping[Kind, TokenCache]
-BRANCHES = 2  # conversations of a video per training step: the level question and one other
+BRANCHES = 3  # conversations of a video per training step: the level question and two others
+# How often a conversation is drawn beside the level question. Naming one of seven impairments takes
+# the most steps to learn; the digits of a score are the noisiest target.
+WEIGHTS = {"impairment": 4.0}
 
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
@@ -155,9 +158,9 @@ class Sample:
 
 
 class Samples(Dataset[Sample]):
-    """Videos for tuning: per step each gives its level conversation and one other, drawn anew.
+    """Videos for tuning: per step each gives its level conversation and two others, drawn anew.
 
-    Which other one depends on seed, epoch and video only, so runs repeat exactly.
+    Which others depends on seed, epoch and video only, so runs repeat exactly.
     """
 
     def __init__(
@@ -202,9 +205,10 @@ class Samples(Dataset[Sample]):
     def _draw(self, index: int) -> list[Branch]:
         branches, video = self._branches[index], self._videos[index]
         name = f"{self._seed}/{self._epoch}/{video.dataset}/{video.video_id}"
-        drawn = random.Random(hashlib.sha256(name.encode()).digest()).sample(
-            branches, len(branches)
-        )
+        rng = random.Random(hashlib.sha256(name.encode()).digest())
+        # drawing by weight without repeats: Efraimidis and Spirakis, 2006
+        keys = [rng.random() ** (1 / WEIGHTS.get(record.task, 1.0)) for record in video.records]
+        drawn = [branches[i] for i in sorted(range(len(keys)), key=lambda i: -keys[i])]
         levels = [branch for branch in drawn if branch.level_at is not None][:1]
         others = [branch for branch in drawn if branch.level_at is None]
         return (levels + others)[:BRANCHES]
@@ -229,7 +233,7 @@ def _has_soft_label(record: Record) -> bool:
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
     """Return a batch for `model.LmmVqa.forward`."""
     packed = pack([sample.segments for sample in samples])
-    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "level_at")
+    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "weights", "level_at")
     return {
         **{name: getattr(packed, name) for name in fields},
         **pad([sample.tokens for sample in samples]),

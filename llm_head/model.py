@@ -105,6 +105,7 @@ class LmmVqa(nn.Module):
         allowed: Tensor,
         source: Tensor,
         labels: Tensor,
+        weights: Tensor,
         level_at: Tensor,
         spatial: Tensor,
         temporal: Tensor,
@@ -115,11 +116,11 @@ class LmmVqa(nn.Module):
         """Return loss and scores of a batch of `data.collate`.
 
         The loss has two terms: cross-entropy between the soft level label and the LLM's whole
-        vocabulary at the level word, mean over the videos that have one, and cross-entropy of all
-        other answer tokens, summed over a video's tokens, mean over videos.
+        vocabulary at the level word, mean over the videos that have one; and cross-entropy of all
+        other answers, mean over an answer's tokens, sum over a video's answers, mean over videos.
 
         Args:
-            ids, visual, positions, allowed, source, labels, level_at: as in `packing.Packed`.
+            ids, visual, positions, allowed, source, labels, weights, level_at: `packing.Packed`.
             spatial: float (B, K, P, D).
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
@@ -142,7 +143,8 @@ class LmmVqa(nn.Module):
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
         score[rows[is_level]] = words[is_level].detach().softmax(-1) @ self.centres
-        # summed over an answer: its few telling tokens count the same, however long others are
+        # every answer counts the same, however many tokens tell it
+        text_loss = text_loss * weights[rows, places][~is_level]
         return {"loss": _mean(level_loss) + text_loss.sum() / len(ids), "score": score}
 
     def hidden(

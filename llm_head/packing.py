@@ -44,6 +44,7 @@ class Packed:
         allowed: bool (B, N, N), row sees column; padding sees itself only, and none sees it.
         source: int64 (B, N), the place whose output predicts this token.
         labels: int64 (B, N), the token where it is learned, else IGNORE.
+        weights: float (B, N), 1 / learned tokens of the segment where it is learned, else 0.
         level_at: bool (B, N), level words.
         starts: per sample the place of each segment's first token.
     """
@@ -54,6 +55,7 @@ class Packed:
     allowed: Tensor
     source: Tensor
     labels: Tensor
+    weights: Tensor
     level_at: Tensor
     starts: list[list[int]]
 
@@ -85,6 +87,7 @@ def pack(samples: Sequence[Sequence[Segment]]) -> Packed:
         allowed=allowed,
         source=stack("source", 0),
         labels=stack("labels", IGNORE),
+        weights=stack("weights", 0).float(),
         level_at=stack("level_at", 0).bool(),
         starts=[row["starts"].tolist() for row in rows],
     )
@@ -97,6 +100,7 @@ def _lay_out(segments: Sequence[Segment]) -> dict[str, np.ndarray]:
     positions: list[int] = []
     source: list[int] = []
     labels: list[int] = []
+    weights: list[float] = []
     level_at: list[bool] = []
     for segment, start, size in zip(segments, starts, sizes, strict=True):
         parent = segment.parent
@@ -106,6 +110,7 @@ def _lay_out(segments: Sequence[Segment]) -> dict[str, np.ndarray]:
         source += [before, *range(start, start + size - 1)]
         learned = segment.learned or (False,) * size
         labels += [i if use else IGNORE for i, use in zip(segment.ids, learned, strict=True)]
+        weights += [use / sum(learned) if use else 0.0 for use in learned]
         level_at += [i == segment.level_at for i in range(size)]
         ends.append(first + size)
     return {
@@ -114,6 +119,7 @@ def _lay_out(segments: Sequence[Segment]) -> dict[str, np.ndarray]:
         "positions": np.array(positions, dtype=np.int64),
         "source": np.array(source, dtype=np.int64),
         "labels": np.array(labels, dtype=np.int64),
+        "weights": np.array(weights, dtype=np.float64),
         "level_at": np.array(level_at, dtype=np.int64),
         "starts": starts,
     }

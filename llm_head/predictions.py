@@ -83,6 +83,7 @@ def baselines(
         np.stack(_features(table, caches, shape)),
         groups,
         seed,
+        sizes=(shape.spatial[1], shape.temporal),
     )
     return {name: values.round(_DECIMALS) for name, values in found.items()}
 

@@ -155,8 +155,4 @@ def table() -> None:
 
 
 def _with_scheduler(params: Path, scheduler: str | None) -> settings.Params:
-    loaded = settings.load(params)
-    if scheduler is None:
-        return loaded
-    run = settings.RunSettings(**{**loaded.run.model_dump(), "scheduler": scheduler})
-    return loaded.model_copy(update={"run": run})
+    return settings.load(params, {} if scheduler is None else {"scheduler": scheduler})

@@ -4,6 +4,7 @@ A section has the name of the stage that reads it, so DVC can track whole sectio
 holds what changes speed only; no stage tracks it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -154,8 +155,12 @@ class Params(Section):
         return self
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
+def load(path: Path = Path("params.yaml"), run: Mapping[str, str] | None = None) -> Params:
     """Read and check params.yaml.
+
+    Args:
+        path: of the file.
+        run: settings of section run that override the file's.
 
     Raises:
         ParamsError: with the file, the setting, the value found and what is wanted.
@@ -165,7 +170,10 @@ def load(path: Path = Path("params.yaml")) -> Params:
     if path.stat().st_size > 1_000_000:
         raise ParamsError(f"{path}: over 1 MB; this is not a settings file")
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if run and isinstance(content, dict):
+            content = {**content, "run": {**content.get("run", {}), **run}}
+        return Params.model_validate(content)
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
     except ValidationError as error:

@@ -15,7 +15,7 @@ PHOTO_FPS = Fraction(30)
 STILL_EVERY = 7  # one camera path in seven drifts by less than a pixel a frame
 SEEK_FROM_S = 30.0  # before it, decoded from the first frame: some containers have no index
 SIZES = {480: 270, 640: 360, 1280: 720}
-SHARES = ((0.10, 1280), (0.35, 640), (1.0, 480))  # cumulated
+SHARES = ((0.05, 1280), (0.3, 640), (1.0, 480))  # cumulated
 GOLDEN = 0.618033988749895
 
 

@@ -83,11 +83,11 @@ def verdict(name: str, metrics: Mapping[str, Any], seen: int | None) -> str:
         return f"{name}: no correlation can be told from its test split."
     ours = numbers["lmm_vqa"]
     grouped = ours["contents"] < ours["n"]
-    what = f"{ours['n']} videos" + (f" of {ours['contents']} shots" if grouped else "")
+    what = f"{ours['n']} videos" + (f" of {ours['contents']} scenes" if grouped else "")
     if seen is None:
         unseen = "of a data set that it was not trained on"
     elif seen:
-        unseen = f"of which {seen} {'shots' if grouped else 'videos'} are in its training set too"
+        unseen = f"of which {seen} {'scenes' if grouped else 'videos'} are in its training set too"
     else:
         unseen = "that it was not trained on"
     text = (
@@ -152,7 +152,7 @@ def render(
 def _compared(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """Say what the two intervals allow to be said."""
     if None in (ours["srcc_low"], theirs["srcc_low"]):
-        return "; too few shots for intervals."
+        return "; too few scenes for intervals."
     if ours["srcc_low"] > theirs["srcc_high"]:
         return "; the intervals do not meet: the language model does better."
     if ours["srcc_high"] < theirs["srcc_low"]:

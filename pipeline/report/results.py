@@ -84,13 +84,14 @@ def dataset_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str,
         ``mos_source`` and, for each of the splits test and val that has labels, the numbers of
         `score_metrics` by predictor and of `answer_metrics` by answer. Empty if there is no label.
     """
-    labelled = table[table["mos"].notna()]
+    # frozen and dropped frames have no score, but an impairment to be named
+    known = table[table["mos"].notna() | (table["impairment"] != "") | (table["motion"] != "")]
     splits = {
-        split: _split_metrics(labelled[labelled["split"] == split], resamples, seed)
+        split: _split_metrics(known[known["split"] == split], resamples, seed)
         for split in SPLITS
-        if (labelled["split"] == split).any()
+        if (known["split"] == split).any()
     }
-    return {"mos_source": mos_source(labelled), **splits} if splits else {}
+    return {"mos_source": mos_source(known), **splits} if splits else {}
 
 
 def mos_source(table: pd.DataFrame) -> str:
@@ -115,7 +116,7 @@ def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, 
         for name, column in PREDICTORS.items()
     }
     truths = {
-        "level": [level_of(mos) for mos in table["mos"]],
+        "level": ["" if math.isnan(mos) else level_of(mos) for mos in table["mos"]],
         "impairment": table["impairment"].tolist(),
         "motion": table["motion"].tolist(),
     }

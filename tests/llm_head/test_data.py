@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,18 +82,20 @@ def make_samples(tmp_path: Path) -> Samples:
     return Samples(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0)
 
 
-def test_a_sample_has_the_level_question_and_one_other_drawn_anew_each_epoch(
+def test_a_sample_has_the_level_question_and_two_others_drawn_anew_each_epoch(
     tmp_path: Path,
 ) -> None:
     samples = make_samples(tmp_path)
-    drawn = set()
-    for epoch in range(8):
+    drawn = Counter()
+    for epoch in range(40):
         samples.set_epoch(epoch)
-        _, level, other = samples[0].segments
+        _, level, *others = samples[0].segments
         assert level.level_at is not None
-        assert other.level_at is None
-        drawn.add(other.ids)
+        assert len({other.ids for other in others}) == 2
+        assert all(other.level_at is None for other in others)
+        drawn.update(other.ids for other in others)
     assert len(drawn) == 3
+    assert sorted(drawn.values())[-1] > 32 > sorted(drawn.values())[-2]  # the impairment
     samples.set_epoch(0)
     assert samples[0].segments == make_samples(tmp_path)[0].segments
 
