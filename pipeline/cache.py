@@ -106,8 +106,12 @@ def write_tokens(path: Path, tokens: Tokens, fingerprint: Fingerprint, video_sha
     with replacing(path) as tmp:
         with h5py.File(tmp, "w") as file:
             # one chunk of the file per chunk of video: a reader of one second reads one second
-            file.create_dataset("tokens", data=array, chunks=(1, *array.shape[1:]), fletcher32=True)
-            file.create_dataset("pts_s", data=tokens.pts_s.astype(np.float64))
+            file.create_dataset(
+                "tokens", data=array, chunks=(1, *array.shape[1:]), fletcher32=True
+            ).flush()
+            # space is given out when data is flushed; left to the moment when Python drops the
+            # dataset, the same tokens would now and then lie elsewhere in the file
+            file.create_dataset("pts_s", data=tokens.pts_s.astype(np.float64)).flush()
             file.attrs["schema"] = SCHEMA
             file.attrs["fingerprint"] = canonical(fingerprint)
             file.attrs["fingerprint_sha256"] = fingerprint_sha256(fingerprint)

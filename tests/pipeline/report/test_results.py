@@ -91,8 +91,16 @@ def test_dataset_metrics() -> None:
 
 
 def test_without_labels_there_are_no_metrics() -> None:
-    assert dataset_metrics(predictions().assign(mos=np.nan), 100, 0) == {}
+    nothing_known = predictions().assign(mos=np.nan, impairment="", motion="")
+    assert dataset_metrics(nothing_known, 100, 0) == {}
     assert dataset_metrics(predictions().assign(split="train"), 100, 0) == {}
+
+
+def test_videos_without_a_score_count_where_their_answer_is_known() -> None:
+    frozen = predictions().assign(mos=np.nan, impairment="freeze", motion="")
+    found = dataset_metrics(frozen, 100, 0)["test"]
+    assert found["impairment"]["n"] == (frozen["split"] == "test").sum()
+    assert found["lmm_vqa"]["n"] == 0
 
 
 def test_sources_of_labels_are_all_named() -> None:
