@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -104,13 +105,14 @@ def extract(manifest: pd.DataFrame, targets: tuple[Target, ...], run: RunSetting
             if client is None
             else _on_dask(client, planned.todo, targets, run)
         )
-        failed = {
-            record.video_id: record.failure
-            for record in bar(
-                records, len(planned.todo), "+".join(t.kind for t in targets), "video"
-            )
-            if record.failure
-        }
+        what = "+".join(target.kind for target in targets)
+        ended = {r.video_id: r.failure for r in bar(records, len(planned.todo), what, "video")}
+    # a video is done if a worker has said so, never because nothing was heard of it
+    failed = {
+        video.video_id: reason
+        for video in planned.todo
+        if (reason := ended.get(video.video_id, "no worker has answered for it"))
+    }
     for target, made in zip(targets, planned.fingerprints, strict=True):
         _close(target, manifest, made, failed)
     if failed:
@@ -155,14 +157,13 @@ def _on_dask(
         return future
 
     window = WINDOW * max(1, len(client.scheduler_info()["workers"]))
-    pool = as_completed([submit(video) for video, _ in zip(waiting, range(window), strict=False)])
+    pool = as_completed([submit(video) for video in islice(waiting, window)])
     for future in pool:
         video = videos.pop(future.key)
         error = future.exception()
         yield Record(video.video_id, 0, 0.0, repr(error)) if error else future.result()
-        for following in waiting:
+        for following in islice(waiting, 1):
             pool.add(submit(following))
-            break
 
 
 def _prune(target: Target, manifest: pd.DataFrame) -> None:

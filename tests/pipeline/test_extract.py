@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 
 from pipeline import encode
+from pipeline import extract as extract_module
 from pipeline.cache import FAILURES, INDEX, TokenCache
 from pipeline.encode import Target
-from pipeline.extract import ExtractError, extract, plan
+from pipeline.extract import WINDOW, ExtractError, extract, plan
 from pipeline.labels import read_labels
 from pipeline.settings import DatasetSettings, RunSettings, SpatialSettings, TemporalSettings
 from pipeline.survey import survey
+from tests.clips import write_moving_video
 
 HERE = RunSettings(scheduler="none", device="cpu")
 SPATIAL = SpatialSettings(
@@ -153,3 +155,23 @@ def test_workers_and_one_decode_for_both_give_the_same_bytes(
     for place in ("together", "dask"):
         for file in files:
             assert (folder / place / file).read_bytes() == (folder / "alone" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_more_videos_than_fit_in_flight_are_all_encoded(tmp_path: Path) -> None:
+    for number in range(9):
+        write_moving_video(tmp_path / f"videos/{number}.mp4", number, seconds=0.5)
+    extract(table(tmp_path), (spatial(tmp_path),), RunSettings(workers=1, device="cpu"))
+    cache = TokenCache(tmp_path / "spatial")
+    assert len(cache.videos) == 9 > WINDOW + 1
+    assert all(len(cache.read(video_id).tokens) == 1 for video_id in cache.videos)
+
+
+def test_a_video_that_no_worker_answers_for_is_not_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = extract_module._here
+    monkeypatch.setattr(extract_module, "_here", lambda todo, *rest: real(todo[:-1], *rest))
+    with pytest.raises(ExtractError, match=r"c: no worker has answered"):
+        extract(table(folder), (spatial(folder),), HERE)
+    assert set(TokenCache(folder / "spatial").videos) == {"a", "b"}
