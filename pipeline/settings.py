@@ -110,6 +110,8 @@ class TuneSettings(Section):
     warmup_ratio: float = Field(ge=0, le=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     level_std: float = Field(ge=0)  # spread of the soft level labels on 0-100; 0: hard labels
+    align_steps: int = Field(default=0, ge=0)  # of the projector alone, before the LLM is asked
+    align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
 
 
 class EvaluateSettings(Section):
