@@ -29,7 +29,7 @@ def test_facts_hashes_and_round_trip(tmp_path: Path, moving_video: Callable[...,
 
 def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(",".join(manifest.COLUMNS) + "\n007,NA,1e5" + "," * 12 + "\n")
+    path.write_text(",".join(manifest.COLUMNS) + "\n007,NA,1e5" + "," * 15 + "\n")
     row = manifest.read(path).iloc[0]
     assert (row["video_id"], row["path"], row["sha256"]) == ("007", "NA", "1e5")
 
