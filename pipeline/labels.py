@@ -247,7 +247,9 @@ def _not_negative(table: pd.DataFrame, column: str, where: str) -> "pd.Series[fl
         return pd.Series(np.nan, table.index)
     names = _named(table)
     found = numbers(names, table[column].fillna(""), column, where)
-    refuse(where, _shown(names, found, (found < 0) | np.isinf(found)), f"{column} below 0")
+    refuse(
+        where, _shown(names, found, (found < 0) | np.isinf(found)), f"{column} below 0 or infinite"
+    )
     return found
 
 

@@ -43,7 +43,7 @@ def read_table(
         Columns of text, "" where nothing is known, stripped of blanks around; empty rows dropped.
 
     Raises:
-        ManifestError: if the file is not what its suffix says, or is too large to be labels.
+        ManifestError: if the file is not what its suffix says, has no rows, or is too large.
     """
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise ManifestError(f"{path}: over {MAX_TABLE_BYTES // 1_000_000} MB; not a label table")
@@ -61,6 +61,8 @@ def read_table(
         raise
     except Exception as error:  # on a broken file the four libraries raise whatever they meet
         raise ManifestError(f"{path}: not a readable table of labels: {error}") from error
+    if table.empty:
+        raise ManifestError(f"{path}: no rows of labels in it")
     table = pd.DataFrame({name: table[name].str.strip() for name in table})
     return table[(table != "").any(axis=1)].reset_index(drop=True)
 
