@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from pipeline.formats import column, read_table
 from pipeline.labels import (
     CHUNK_COLUMNS,
     SUFFIXES,
@@ -25,14 +26,13 @@ from pipeline.labels import (
     videos_below,
 )
 from pipeline.settings import DatasetSettings
-from pipeline.tables import column, read_table
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """A form in which labels are published. Columns are named as `pipeline.tables.column` does."""
+    """A form in which labels are published. Columns are named as `pipeline.formats.column` does."""
 
     files: tuple[str, ...]  # what the file is called; it may lie anywhere below the root
     name: str = ""  # the column that names the video

@@ -46,5 +46,6 @@ def _say(dataset: str, what: str, names: tuple[str, ...]) -> None:
 
 def _unmatched(labels: Labels) -> pd.DataFrame:
     rows = [(name, "missing") for name in labels.missing]
-    rows += [(name, "extra") for name in labels.extra]
+    # a file's name may be no UTF-8, which a table has to be
+    rows += [(name.encode(errors="backslashreplace").decode(), "extra") for name in labels.extra]
     return pd.DataFrame(rows, columns=["name", "what"])

@@ -1,3 +1,4 @@
+import csv
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("filename,mos,fold,n_ratings\na,5,3,\n")
     labels = read_labels(DatasetSettings(root=tmp_path, labels=Path("labels.csv")), seed=0)
     manifest.write(path, survey(labels))
-    row = dict(zip(*(line.split(",") for line in path.read_text().splitlines()), strict=True))
+    row = next(csv.DictReader(path.read_text().splitlines()))
     assert (row["fold"], row["n_ratings"]) == ("3", "")
     assert manifest.read(path).loc[0, "fold"] == 3
 

@@ -19,7 +19,9 @@ import openpyxl
 import pandas as pd
 import scipy.io
 
-from pipeline.labels import MAX_TABLE_BYTES, ManifestError
+from pipeline.labels import ManifestError
+
+MAX_BYTES = 500_000_000
 
 
 def read_table(
@@ -45,8 +47,8 @@ def read_table(
     Raises:
         ManifestError: if the file is not what its suffix says, has no rows, or is too large.
     """
-    if path.stat().st_size > MAX_TABLE_BYTES:
-        raise ManifestError(f"{path}: over {MAX_TABLE_BYTES // 1_000_000} MB; not a label table")
+    if path.stat().st_size > MAX_BYTES:
+        raise ManifestError(f"{path}: over {MAX_BYTES // 1_000_000} MB; not a label table")
     try:
         match path.suffix.lower():
             case ".xlsx":

@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.formats import column, read_table
 from pipeline.labels import ManifestError
-from pipeline.tables import column, read_table
 from tests.published import write_mat, write_mat73, write_xlsx
 
 
