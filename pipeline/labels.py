@@ -113,6 +113,8 @@ def read_folder(settings: DatasetSettings, seed: int) -> Labels:
     else:
         where = str(settings.root / settings.labels)
         table, missing = _joined(_read_csv(settings), videos, settings, where)
+    if table.empty:
+        raise ManifestError(f"{where}: no row has a video below {settings.root}")
     refuse(where, twins(table["video_id"]), "video named twice, or twins but for the suffix")
     scale = (settings.mos_min, settings.mos_max)
     labelled = set(table["path"])

@@ -204,18 +204,23 @@ def _rows(path: Path, form: Form, facts: Facts) -> pd.DataFrame:
     names = ["_".join(row) for row in zip(*parts, strict=True)]
     rows = pd.DataFrame({"video_id": [facts.video_id(name) for name in names], "name": names})
     refuse(str(path), [str(i) for i in rows.index[rows["video_id"] == ""]], "rows without a name")
-    comma = form.sep == ";"
-    raw = table[_need(table, form.mos, path)]
-    raw = raw.str.replace(",", ".") if comma else raw
+    raw = _numeric(table[_need(table, form.mos, path)], form)
     rows["mos_raw"] = numbers(names, raw, "MOS", str(path)) / form.times
-    optional = {"mos_std": form.std, "n_ratings": form.ratings, "content": form.content}
+    optional = {"mos_std": form.std, "n_ratings": form.ratings}
     for part in facts.chunks:
         optional |= {part.mos: part.mos, part.std: part.std}
     for target, source in optional.items():
         found = column(table, source)
         if found:
-            rows[target] = table[found].str.replace(",", ".") if comma else table[found]
-    return rows
+            rows[target] = _numeric(table[found], form)
+    found = column(table, form.content)
+    return rows.assign(content=table[found]) if found else rows
+
+
+def _numeric(values: "pd.Series[str]", form: Form) -> "pd.Series[str]":
+    """Return numbers as text with a decimal point, "" where MATLAB or pandas wrote NaN."""
+    values = values.where(values.str.casefold() != "nan", "")
+    return values.str.replace(",", ".") if form.sep == ";" else values
 
 
 def _need(table: pd.DataFrame, names: str, path: Path) -> str:
@@ -234,6 +239,8 @@ def _unlike_file(ids: "pd.Series[str]", videos: Mapping[str, Path]) -> list[str]
 
 def _with_folds(rows: pd.DataFrame, root: Path, facts: Facts) -> pd.DataFrame:
     """Give each row its published fold, where the lists of all folds are there."""
+    if not facts.folds:
+        return rows
     tables = _Tables(root, None)
     paths = [tables.find([name]) for name in facts.folds]
     fold: dict[str, str] = {}

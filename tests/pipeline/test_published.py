@@ -138,6 +138,26 @@ def test_two_files_of_one_video_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_the_table_of_videval_with_nan_in_it(tmp_path: Path) -> None:
+    for name in ("Animation_1080P-01b3.mkv", "Animation_360P-08c9.mkv"):
+        path = tmp_path / "original_videos/Animation" / name.split("_")[1][:4] / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (tmp_path / "YOUTUBE_UGC_metadata.csv").write_text(
+        "vid,x_Subjects,MOSFull,MOSChunk00,MOSChunk05,stdFull,stdChunk00,stdChunk05,bitdepth\n"
+        "Animation_1080P-01b3,125,3,2,NaN,0.468,0.574,NaN,NaN\n"
+        "Animation_360P-08c9,NaN,NaN,NaN,4,NaN,NaN,0.5,NaN\n"
+    )
+    found = read(tmp_path, "youtube_ugc")
+    assert found.table["mos"].tolist()[0] == 50 and np.isnan(found.table["mos"][1])
+    assert found.table["mos_source"].tolist() == ["human", ""]
+    assert found.table["n_ratings"].isna().tolist() == [False, True]
+    assert found.chunks[["video_id", "start_s", "mos"]].to_numpy().tolist() == [
+        ["Animation_1080P-01b3", 0, 25],
+        ["Animation_360P-08c9", 5, 75],
+    ]
+
+
 def test_letter_case_is_never_guessed(tmp_path: Path) -> None:
     (tmp_path / "Video").mkdir()
     (tmp_path / "Video/a001.mp4").touch()

@@ -47,6 +47,8 @@ def test_missing_and_extra_videos(tmp_path: Path) -> None:
     found = read(tmp_path, table, allow_missing=True)
     assert list(found.table["video_id"]) == ["a"]
     assert (found.missing, found.extra) == (("lost.mp4",), ("b.mp4", "c.mp4"))
+    with pytest.raises(ManifestError, match="no row has a video below"):
+        read(tmp_path, "filename,mos\nlost.mp4,6\n", allow_missing=True)
 
 
 def test_a_folder_without_labels_has_nothing_extra(tmp_path: Path) -> None:

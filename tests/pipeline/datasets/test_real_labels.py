@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import datasets
-from pipeline.settings import DatasetSettings
+from pipeline import datasets, layout, manifest
+from pipeline.settings import DatasetSettings, load
+from pipeline.stages import manifest as stage
+from tests.clips import write_moving_video
 
 LABELS = Path(__file__).parents[4] / "shared" / "labels"
 pytestmark = pytest.mark.skipif(
@@ -70,6 +72,22 @@ def test_a_list_of_one_set(
         stem = Path(row.path).relative_to(tmp_path).as_posix()
         name = next(n for n in names if place.format(n) == stem)
         assert row.mos_raw == pytest.approx(by_file[name])
+
+
+def test_live_vqc_through_the_manifest_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip = write_moving_video(tmp_path / "clip.mp4", seconds=1)
+    (tmp_path / "set/Video").mkdir(parents=True)
+    for name in names_in("LIVE-VQC_.csv", "name"):
+        (tmp_path / "set/Video" / name).hardlink_to(clip)
+    shutil.copy(LABELS / "LIVE-VQC_.csv", tmp_path / "set")
+    params = load(Path(__file__).parents[3] / "params.yaml")
+    settings = DatasetSettings(root=Path("set"), adapter="live_vqc")
+    stage.run(params.model_copy(update={"datasets": {"vqc": settings}}), "vqc")
+    table = manifest.read(layout.manifest("vqc")).set_index("video_id")
+    assert len(table) == 585 and table.loc["R001", "mos"] == 72.4848
 
 
 def test_lsvq_has_both_its_sets(tmp_path: Path) -> None:
