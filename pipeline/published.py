@@ -28,6 +28,7 @@ from pipeline.labels import (
 from pipeline.settings import DatasetSettings
 
 log = logging.getLogger(__name__)
+_MANY = 10  # scores of that many videos are never all alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def read_published(facts: Facts, settings: DatasetSettings, seed: int) -> Labels
     Raises:
         ManifestError: if there are no labels in a known form, or their rows and the files do not
             fit together: an id twice, in letter case only, or for two files; a MOS that is no
-            number or outside the documented scale; videos missing that may not be.
+            number, outside the documented scale or on another; videos missing that may not be.
     """
     root = settings.root
     folder = next((root / name for name in facts.folders if (root / name).is_dir()), root)
@@ -106,14 +107,16 @@ def read_published(facts: Facts, settings: DatasetSettings, seed: int) -> Labels
     tables = _Tables(root, settings.labels)
     rows = _all_rows(tables, facts)
     where = f"{facts.title} in {root}"
+    _refuse_other_scale(where, rows["mos_raw"], facts.scale)
     refuse(where, _unlike_file(rows["video_id"], videos), "differs from the file in case only")
+    refuse(where, _shared(rows["video_id"], videos), "several files of one video")
     there = rows["video_id"].isin(list(videos))
     missing = list(rows["name"][~there])
     refuse_missing(where, missing, settings)
     rows = rows[there].reset_index(drop=True)
     if rows.empty:
         raise ManifestError(f"{where}: none of {len(missing)} labelled videos is below {folder}")
-    rows["path"] = [str(folder / videos[video_id]) for video_id in rows["video_id"]]
+    rows["path"] = [str(folder / videos[video_id][0]) for video_id in rows["video_id"]]
     if facts.content:
         rows["content"] = [facts.content(video_id) for video_id in rows["video_id"]]
     rows = _with_folds(rows, root, facts)
@@ -121,7 +124,7 @@ def read_published(facts: Facts, settings: DatasetSettings, seed: int) -> Labels
     return Labels(
         finished(rows, facts.scale, settings, seed, where),
         tuple(missing),
-        tuple(videos[video_id].as_posix() for video_id in extra),
+        tuple(path.as_posix() for video_id in extra for path in videos[video_id]),
         _chunks(rows, facts, where),
     )
 
@@ -153,16 +156,12 @@ class _Tables:
         return None
 
 
-def _by_id(folder: Path, facts: Facts) -> dict[str, Path]:
+def _by_id(folder: Path, facts: Facts) -> dict[str, list[Path]]:
     """Return the videos below `folder`, relative to it, by id."""
     found: dict[str, list[Path]] = defaultdict(list)
     for path in videos_below(folder):
         found[facts.video_id(path.as_posix())].append(path)
-    shared = [
-        f"{name}: {', '.join(map(str, paths[:3]))}" for name, paths in found.items() if paths[1:]
-    ]
-    refuse(f"{facts.title} in {folder}", shared, "several files of one video")
-    return {name: paths[0] for name, paths in found.items()}
+    return dict(found)
 
 
 def _all_rows(tables: _Tables, facts: Facts) -> pd.DataFrame:
@@ -230,11 +229,27 @@ def _need(table: pd.DataFrame, names: str, path: Path) -> str:
     return found
 
 
-def _unlike_file(ids: "pd.Series[str]", videos: Mapping[str, Path]) -> list[str]:
+def _refuse_other_scale(where: str, raw: "pd.Series[float]", scale: tuple[float, float]) -> None:
+    """Refuse scores of 0-1 or 1-5 where 0-100 is documented: each by itself could be right."""
+    low, high = scale
+    if raw.count() >= _MANY and raw.max() - raw.min() < (high - low) / 10:
+        raise ManifestError(
+            f"{where}: all {raw.count()} MOS lie in {raw.min():g}..{raw.max():g} of the documented "
+            f"{low:g}..{high:g}; they are on another scale: name another list in labels, or use "
+            "adapter csv with its mos_min and mos_max"
+        )
+
+
+def _unlike_file(ids: "pd.Series[str]", videos: Mapping[str, Sequence[Path]]) -> list[str]:
     folded = {name.casefold(): name for name in videos}
     return [
         f"{i}: {folded[i.casefold()]}" for i in ids if i not in videos and i.casefold() in folded
     ]
+
+
+def _shared(ids: "pd.Series[str]", videos: Mapping[str, Sequence[Path]]) -> list[str]:
+    found = [(name, videos.get(name, ())) for name in ids]
+    return [f"{name}: {', '.join(map(str, paths[:3]))}" for name, paths in found if len(paths) > 1]
 
 
 def _with_folds(rows: pd.DataFrame, root: Path, facts: Facts) -> pd.DataFrame:

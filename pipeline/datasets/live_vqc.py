@@ -6,9 +6,9 @@ Sinno, Bovik: Large-Scale Study of Perceptual Video Quality, TIP 2019, arXiv 180
 - Authors' labels: `data.mat` (version 5) with `video_list` and `mos`. MOS on 0-100. Deviations and
   numbers of ratings were not found in it.
 - In circulation: `LIVE_VQC_data.mat` with the same variables (sunwei925/MinimalisticVQA),
-  `LIVE-VQCinfo.mat` with video_names and scores (version 7.3, in the manner of VSFA),
   `LIVE-VQC_.csv` (name, mos) and question-answer lists with five folds (Zhanghahah/ds-vqa-yuyu),
-  `labels.txt` (VQAssessment/DOVER).
+  `labels.txt` (VQAssessment/DOVER). Files in the manner of VSFA (`LIVE-VQCinfo.mat`) are not read:
+  whether their scores are scaled was not established.
 - No published split.
 """
 
@@ -27,12 +27,6 @@ FACTS = Facts(
                 name="videolist",
                 mos="mos",
                 arrays=("video_list", "mos"),
-            ),
-            Form(
-                files=("LIVE-VQCinfo.mat",),
-                name="videonames",
-                mos="scores",
-                arrays=("video_names", "scores"),
             ),
             Form(files=("LIVE-VQC_.csv",), name="name", mos="mos"),
             Form(

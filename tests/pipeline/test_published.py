@@ -133,7 +133,9 @@ def test_wrong_rows_are_refused(tmp_path: Path, rows: str, message: str) -> None
 
 
 def test_two_files_of_one_video_are_refused(tmp_path: Path) -> None:
-    mos_csv(konvid(tmp_path, *(f"{i}.mp4" for i in VIDEOS), "3339962845.mkv"))
+    mos_csv(konvid(tmp_path, *(f"{i}.mp4" for i in VIDEOS), "99.mp4", "99.mkv"))
+    assert read(tmp_path).extra == ("99.mkv", "99.mp4")  # no label, no matter
+    (tmp_path / "KoNViD_1k_videos/3339962845.mkv").touch()
     with pytest.raises(ManifestError, match=r"several files of one video.*3339962845.mkv"):
         read(tmp_path)
 
@@ -191,13 +193,34 @@ def test_no_known_labels_says_what_is_looked_for(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_list_on_another_scale_is_refused_even_where_each_score_could_be_right(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "Video").mkdir()
+    names = [f"A{i:03}.mp4" for i in range(20)]
+    for name in names:
+        (tmp_path / "Video" / name).touch()
+    scores = {name: 1 + i / 5 for i, name in enumerate(names)}
+    write_rows(tmp_path / "LIVE-VQC_.csv", "name,mos", scores)
+    with pytest.raises(ManifestError, match=r"all 20 MOS lie in 1..4.8 of the documented 0..100"):
+        read(tmp_path, "live_vqc")
+
+
+@pytest.mark.parametrize("write", [write_mat, write_mat73])
+def test_live_vqc_in_both_versions_of_matlab(tmp_path: Path, write: Callable[..., Path]) -> None:
+    (tmp_path / "Video").mkdir()
+    (tmp_path / "Video/A001.mp4").touch()
+    write(tmp_path / "data.mat", video_list=["A001.mp4"], mos=[80.232])
+    assert list(read(tmp_path, "live_vqc").table["mos"]) == [80.232]
+
+
 def test_an_unknown_adapter_is_named_with_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"no adapter 'konvid'.*konvid_1k.*; csv reads any"):
         read(tmp_path, "konvid")
 
 
 def test_a_random_split_of_a_set_without_one(tmp_path: Path) -> None:
-    names = {str(1000 + i): 3.0 for i in range(20)}
+    names = {str(1000 + i): 1 + i / 5 for i in range(20)}
     mos_csv(konvid(tmp_path, *(f"{name}.mp4" for name in names)), names)
     table = read(tmp_path, split="random").table
     assert table["split"].value_counts().to_dict() == {"train": 14, "test": 4, "val": 2}
