@@ -122,6 +122,8 @@ class TuneSettings(Section):
     tokens: Literal["both", "spatial", "temporal"] = "both"
     time: Literal["ordered", "mean"] = "ordered"  # mean: the authors' code
     seconds: int = Field(ge=1)  # chunks of a video that the head reads, spread evenly
+    projector: Literal["mlp", "vit", "resampler"] = "mlp"  # vit: the authors' code
+    queries: int = Field(default=8, ge=1)  # vectors per second that a resampler makes
     epochs: float = Field(gt=0)
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
