@@ -10,6 +10,8 @@ NAMES = {
     "lmm_vqa_generated": "LMM-VQA, generated number",
     "ridge": "ridge on the same tokens",
     "svr": "SVR on the same tokens",
+    "ridge_spatial": "ridge on spatial tokens",
+    "ridge_temporal": "ridge on temporal tokens",
 }
 _HEADER = ("data set", "split", "predictor", "n", "SRCC [95 % CI]", "PLCC", "KRCC", "RMSE")
 
@@ -32,6 +34,10 @@ def table(metrics: Mapping[str, Any]) -> str:
                 f"{dataset}, {split}: {name} {answer_words(of_split[name])}"
                 for name in ANSWERS
                 if name in of_split
+            ]
+            lines += [
+                f"{dataset}, {split}: LMM-VQA against {NAMES[name]}: {against_words(found)}"
+                for name, found in of_split.get("against", {}).items()
             ]
         lines += [f"{dataset}, {reason}" for reason in reasons(of_dataset)]
         lines.append(f"{dataset}: labels are {label_words(of_dataset['mos_source'])}")
@@ -74,6 +80,20 @@ def answer_words(row: Mapping[str, Any]) -> str:
         f"accuracy {with_interval(row, 'accuracy')}, balanced "
         f"{with_interval(row, 'balanced_accuracy')} (chance {number(1 / row['classes'])}), "
         f"commonest answer {number(row['majority'])}, n = {row['n']}{missing}"
+    )
+
+
+def against_words(row: Mapping[str, Any]) -> str:
+    """Return the difference of two runs' SRCC on the same videos in words."""
+    if "srcc" not in row:
+        return str(row["reason"])
+    srcc = row["srcc"]
+    if srcc["low"] is None:
+        return f"SRCC differs by {srcc['difference']:+.3f}; {row['reason']}"
+    sure = "better" if srcc["low"] > 0 else "worse" if srcc["high"] < 0 else "no sure difference"
+    return (
+        f"SRCC {srcc['difference']:+.3f} [{srcc['low']:+.3f}, {srcc['high']:+.3f}] on the same "
+        f"videos, {sure}"
     )
 
 

@@ -33,12 +33,18 @@ def run(params: Params) -> None:
         predictions = read_predictions(layout.predictions(name))
         metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
         if metrics:
-            datasets[name] = metrics
+            datasets[name] = {"zero_shot": name not in params.tune.train_on, **metrics}
         else:
             log.warning("%s: no labelled video in its splits test and val", name)
     if not datasets:
         raise ResultsError("no data set has a labelled video in its splits test and val")
     config = read_json(layout.MODEL / "config.json", "tune")
-    result = rounded({"datasets": datasets, "random_encoders": config["random_encoders"]})
+    result = rounded(
+        {
+            "datasets": datasets,
+            "random_encoders": config["random_encoders"],
+            "train_on": list(params.tune.train_on),
+        }
+    )
     write_text(layout.METRICS, json.dumps(result, indent=2, sort_keys=True) + "\n")
     log.info("%s:\n%s", layout.METRICS, table(result))
