@@ -82,6 +82,18 @@ def manifest(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
 
 
 @app.command()
+def hashes(dataset: Dataset) -> None:
+    """Hash the pictures of a data set, to find videos that are trained and tested on."""
+    _stage("hashes")(dataset)
+
+
+@app.command()
+def leaks(params: ParamsFile = PARAMS) -> None:
+    """Stop if a video that is tested on is among those trained on, as a copy or re-encoded."""
+    _stage("leaks")(settings.load(params))
+
+
+@app.command()
 def spatial(
     dataset: Dataset,
     params: ParamsFile = PARAMS,
@@ -136,6 +148,22 @@ def predict(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
 def evaluate(params: ParamsFile = PARAMS) -> None:
     """Compare predictions with labels: correlations, errors, accuracies, with intervals."""
     _stage("evaluate")(settings.load(params))
+
+
+@app.command()
+def fold(
+    dataset: Dataset,
+    part: Annotated[int, typer.Argument(help="one of protocol.parts")],
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Tune on all of a data set but one fold (or on one random split), and score the rest."""
+    _stage("fold")(settings.load(params), dataset, part)
+
+
+@app.command()
+def folds(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Summarise the parts of a data set: medians over folds or splits."""
+    _stage("folds")(settings.load(params), dataset)
 
 
 @app.command()

@@ -135,6 +135,30 @@ class TuneSettings(Section):
     align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
 
 
+class ProtocolSettings(Section):
+    """How a claim is tested: which data sets are also tuned on by parts, and what a leak does.
+
+    Zero-shot and in-domain results need nothing here: `tune.train_on` names what is trained on, and
+    every data set with labels is tested.
+    """
+
+    fine_tune: tuple[Name, ...] = ()  # data sets to tune and test on by parts
+    scheme: Literal["folds", "splits"] = "folds"  # each video tested once, or repeated draws
+    parts: tuple[int, ...] = (1, 2, 3, 4, 5)  # 1 to the number of folds or splits
+    start: Literal["scratch", "model"] = "model"  # model: from what tune.train_on gave
+    epochs: float = Field(default=10, gt=0)
+    test_share: float = Field(default=0.2, gt=0, lt=1)  # of splits
+    val_share: float = Field(default=0.1, ge=0, lt=1)  # of a part's training videos
+    leaks: Literal["stop", "report"] = "stop"  # a test video that is trained on
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_are_counted(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value != tuple(range(1, len(value) + 1)) or not value:
+            raise ValueError(f"wanted [1, 2, ...] without a gap, found {list(value)}")
+        return value
+
+
 class EvaluateSettings(Section):
     """Metrics."""
 
@@ -167,14 +191,19 @@ class Params(Section):
     temporal: TemporalSettings
     instruct: InstructSettings
     tune: TuneSettings
+    protocol: ProtocolSettings = ProtocolSettings()
     evaluate: EvaluateSettings
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _trained_sets_exist(self) -> "Params":
-        unknown = sorted(set(self.tune.train_on) - set(self.datasets))
-        if unknown:
-            raise ValueError(f"tune.train_on names {unknown}, which datasets does not have")
+        for setting, names in (
+            ("tune.train_on", self.tune.train_on),
+            ("protocol.fine_tune", self.protocol.fine_tune),
+        ):
+            unknown = sorted(set(names) - set(self.datasets))
+            if unknown:
+                raise ValueError(f"{setting} names {unknown}, which datasets does not have")
         return self
 
 

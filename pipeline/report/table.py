@@ -45,6 +45,8 @@ def table(metrics: Mapping[str, Any]) -> str:
     text = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     text.insert(1, "  ".join("-" * width for width in widths))
     text += ["PLCC and RMSE: raw, and in brackets after the four-parameter logistic fit.", *lines]
+    if metrics.get("leaks"):
+        text.insert(0, leak_words(metrics["leaks"]))
     if metrics["random_encoders"]:
         text.insert(0, random_words(metrics["random_encoders"]))
     return "\n".join(line.rstrip() for line in text) + "\n"
@@ -123,6 +125,14 @@ def label_words(mos_source: str) -> str:
     known = {"vmaf": "VMAF, not human ratings", "human": "human ratings"}
     sources = [known.get(source.lower(), source) for source in mos_source.split(", ")]
     return "; ".join("of a source not stated" if s == "not stated" else s for s in sources)
+
+
+def leak_words(pairs: int) -> str:
+    """Return the warning that videos on both sides of a split need."""
+    return (
+        f"WARNING: {pairs} pairs of a test and a training video hold the same pictures "
+        "(results/leaks.csv); scores on those test sets are too good"
+    )
 
 
 def random_words(kinds: list[str]) -> str:

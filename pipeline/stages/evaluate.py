@@ -1,11 +1,13 @@
-"""Stage evaluate: reads results/predictions/<dataset>.csv and results/model/config.json, writes
-results/metrics.json.
+"""Stage evaluate: reads results/predictions/<dataset>.csv, results/model/config.json and
+results/leaks.csv, writes results/metrics.json.
 
-Params: seed, evaluate.
+Params: seed, datasets, tune.train_on, evaluate.
 """
 
 import json
 import logging
+
+import pandas as pd
 
 from pipeline import layout
 from pipeline.atomic import write_text
@@ -44,7 +46,13 @@ def run(params: Params) -> None:
             "datasets": datasets,
             "random_encoders": config["random_encoders"],
             "train_on": list(params.tune.train_on),
+            "leaks": _leaks(),
         }
     )
     write_text(layout.METRICS, json.dumps(result, indent=2, sort_keys=True) + "\n")
     log.info("%s:\n%s", layout.METRICS, table(result))
+
+
+def _leaks() -> int | None:
+    """Return how many pairs of a test and a training video are the same; None if nobody looked."""
+    return len(pd.read_csv(layout.LEAKS)) if layout.LEAKS.is_file() else None
