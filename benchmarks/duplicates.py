@@ -2,10 +2,10 @@
 
     python benchmarks/duplicates.py     # about two minutes on two cores
 
-Run it from the root after `make demo`. Missed: each untouched clip is encoded again (half the size;
-a third of the size with few bits; another codec) and must be found. False alarms: clips of different
-scenes must not be alike, nor different shots of one film; all pairs are compared, not only those on
-both sides of a split.
+Run it from the root after `make demo`. Missed: each untouched clip is encoded again (other sizes,
+few bits, another codec, another frame rate) and must be found. False alarms: clips of different
+scenes must not be alike, nor different shots of one scene; all pairs are compared, not only those
+on both sides of a split.
 """
 
 import subprocess
@@ -22,8 +22,14 @@ from pipeline.survey import survey
 
 SETS = ("demo", "demo_wild")
 COPIES = {
-    "half size, H.264": ("mp4", ["-vf", "scale=iw/2:-2", "-c:v", "libx264", "-crf", "28"]),
-    "a third, H.264, few bits": ("mp4", ["-vf", "scale=iw/3:-2", "-c:v", "libx264", "-crf", "38"]),
+    "half size, H.264": (
+        "mp4",
+        ["-vf", "scale=trunc(iw/4)*2:trunc(ih/4)*2", "-c:v", "libx264", "-crf", "28"],
+    ),
+    "a third, H.264, few bits": (
+        "mp4",
+        ["-vf", "scale=trunc(iw/6)*2:trunc(ih/6)*2", "-c:v", "libx264", "-crf", "38"],
+    ),
     "VP8, 150 kb/s": ("webm", ["-c:v", "libvpx", "-b:v", "150k"]),
     "25 frames a second": ("mp4", ["-r", "25", "-c:v", "libx264", "-crf", "28"]),
 }

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import settings
+from pipeline.atomic import write_text
 
 Dataset = Annotated[str, typer.Argument(help="a name under `datasets` in params.yaml")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="the settings file")]
@@ -19,6 +21,16 @@ Scheduler = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be encoded and why")]
 PARAMS = Path("params.yaml")
+
+
+class Format(StrEnum):
+    """Of the result table."""
+
+    text = "text"
+    markdown = "markdown"
+    latex = "latex"
+    csv = "csv"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -173,13 +185,35 @@ def report(params: ParamsFile = PARAMS) -> None:
 
 
 @app.command()
-def table() -> None:
-    """Print the result table of results/metrics.json."""
-    from pipeline import layout
-    from pipeline.report.results import read_json
-    from pipeline.report.table import table as as_text
+def table(
+    format: Annotated[
+        Format, typer.Option("--format", help="text: all numbers; else the paper's layout")
+    ] = Format.text,
+    output: Annotated[Path | None, typer.Option(help="a file; without it, the terminal")] = None,
+) -> None:
+    """Print the results, as text or beside published numbers in the paper's layout."""
+    text = _stage("table")(format.value)
+    if output is None:
+        print(text)
+    else:
+        write_text(output, text)
 
-    print(as_text(read_json(layout.METRICS, "evaluate")))
+
+@app.command()
+def baseline(metric: str, dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Score a data set with a metric of pyiqa (niqe, brisque, ...), if you have installed it."""
+    _stage("baseline")(settings.load(params), metric, dataset)
+
+
+@app.command()
+def compare_runs(
+    first: Annotated[str, typer.Argument(help="predictions, as FILE.csv or FILE.csv:COLUMN")],
+    second: Annotated[str, typer.Argument(help="predictions for the same videos")],
+    split: Annotated[str, typer.Option(help="test, val, train or all")] = "test",
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Test whether one run is better than another on the same videos, or it is chance."""
+    print(_stage("compare_runs")(settings.load(params), first, second, split))
 
 
 def _with_scheduler(params: Path, scheduler: str | None) -> settings.Params:

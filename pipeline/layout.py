@@ -62,6 +62,11 @@ def fold(dataset: str, part: int) -> Path:
     return RESULTS / "folds" / dataset / f"{part}.csv"
 
 
+def baseline(metric: str, dataset: str) -> Path:
+    """Return the scores of a metric of another package; its numbers are beside it, as .json."""
+    return RESULTS / "baselines" / metric / f"{dataset}.csv"
+
+
 def folds(dataset: str) -> Path:
     """Return the metrics over all parts of the protocol."""
     return RESULTS / "folds" / f"{dataset}.json"

@@ -14,6 +14,7 @@ from llm_head.calibration import level_calibration, std_calibration
 from llm_head.compare import compare
 from llm_head.levels import LEVELS, level_of
 from llm_head.metrics import answer_metrics, confusion, score_metrics
+from pipeline.settings import DatasetSettings
 
 PREDICTORS = {
     "lmm_vqa": "score",
@@ -68,6 +69,12 @@ def read_predictions(path: Path) -> pd.DataFrame:
 def _with_optional(table: pd.DataFrame) -> pd.DataFrame:
     absent = [column for column in OPTIONAL_COLUMNS if column not in table]
     return table.assign(**dict.fromkeys(absent, math.nan))
+
+
+def benchmark_name(name: str, settings: DatasetSettings) -> str:
+    """Return by which name a data set is compared with published numbers."""
+    adapter = getattr(settings, "adapter", "csv")
+    return name if adapter == "csv" else str(adapter)
 
 
 def read_json(path: Path, stage: str) -> dict[str, Any]:

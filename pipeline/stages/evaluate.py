@@ -13,6 +13,7 @@ from pipeline import layout
 from pipeline.atomic import write_text
 from pipeline.report.results import (
     ResultsError,
+    benchmark_name,
     dataset_metrics,
     read_json,
     read_predictions,
@@ -35,7 +36,11 @@ def run(params: Params) -> None:
         predictions = read_predictions(layout.predictions(name))
         metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
         if metrics:
-            datasets[name] = {"zero_shot": name not in params.tune.train_on, **metrics}
+            datasets[name] = {
+                "benchmark": benchmark_name(name, params.datasets[name]),
+                "zero_shot": name not in params.tune.train_on,
+                **metrics,
+            }
         else:
             log.warning("%s: no labelled video in its splits test and val", name)
     if not datasets:

@@ -10,7 +10,7 @@ import logging
 from pipeline import layout
 from pipeline.atomic import write_text
 from pipeline.report.folds import summary
-from pipeline.report.results import ResultsError, read_predictions, rounded
+from pipeline.report.results import ResultsError, benchmark_name, read_predictions, rounded
 from pipeline.settings import Params
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ def run(params: Params, dataset: str) -> None:
             raise ResultsError(f"{path}: missing; run `lmm-vqa fold {dataset} {part}`")
         tables[part] = read_predictions(path)
     found = summary(tables, params.evaluate.bootstrap, params.seed)
-    protocol = {"scheme": params.protocol.scheme, "start": params.protocol.start}
+    protocol = {
+        "benchmark": benchmark_name(dataset, params.datasets[dataset]),
+        **{"scheme": params.protocol.scheme, "start": params.protocol.start},
+    }
     trained = list(params.tune.train_on) if params.protocol.start == "model" else []
     result = rounded({**protocol, "start_trained_on": trained, **found})
     write_text(layout.folds(dataset), json.dumps(result, indent=2, sort_keys=True) + "\n")
