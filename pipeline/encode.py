@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline import video
+from pipeline import consecutive, video
 from pipeline.cache import Kind, Tokens, token_file, write_tokens
 from pipeline.settings import SpatialSettings, TemporalSettings
 
@@ -49,6 +49,11 @@ class Target:
         """Instants per chunk that the encoder reads; 0 for key frames."""
         return self.settings.frames if isinstance(self.settings, TemporalSettings) else 0
 
+    @property
+    def consecutive(self) -> bool:
+        """Whether clips are consecutive frames rather than spread over the second."""
+        return isinstance(self.settings, TemporalSettings) and self.settings.clip == "consecutive"
+
 
 @dataclass(frozen=True)
 class Video:
@@ -79,7 +84,10 @@ def encode_video(item: Video, targets: tuple[Target, ...], device: str, threads:
         encoders = [encoder(target.settings, device, threads) for target in targets]
         tokens: list[list[NDArray[np.float16]]] = [[] for _ in targets]
         pts_s: list[float] = []
-        for chunk in video.chunks(item.path, max(target.clip_frames for target in targets)):
+        wanted = max(target.clip_frames for target in targets)
+        in_a_row = any(target.consecutive for target in targets)
+        decoded = (consecutive.chunks if in_a_row else video.chunks)(item.path, wanted)
+        for chunk in decoded:
             pts_s.append(chunk.start_s)
             for target, encode, rows in zip(targets, encoders, tokens, strict=True):
                 rows.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
@@ -98,7 +106,10 @@ def encode_video(item: Video, targets: tuple[Target, ...], device: str, threads:
 def fingerprint(settings: SpatialSettings | TemporalSettings, encode: Encoder) -> dict[str, Any]:
     """Return the encoder's fingerprint with what the pipeline adds: how frames are chosen."""
     frames = settings.frames if isinstance(settings, TemporalSettings) else 1
-    sampling = {"version": video.VERSION, "chunk_s": video.CHUNK_S, "frames": frames}
+    sampling: dict[str, Any] = {"version": video.VERSION, "chunk_s": video.CHUNK_S}
+    sampling["frames"] = frames
+    if isinstance(settings, TemporalSettings) and settings.clip != "spread":
+        sampling["clip"] = settings.clip
     return {**encode.fingerprint, "random": encode.random, "sampling": sampling}
 
 
@@ -114,7 +125,11 @@ def encoder(settings: SpatialSettings | TemporalSettings, device: str, threads: 
     if settings.model == "i3d":
         from encoders.i3d import I3DEncoder
 
-        return I3DEncoder(**settings.model_dump(exclude={"model", "pathway"}), device=device)
+        return I3DEncoder(
+            **settings.model_dump(exclude={"model", "pathway", "clip"}), device=device
+        )
     from encoders.temporal import SlowFastEncoder
 
-    return SlowFastEncoder(**settings.model_dump(exclude={"model", "layers"}), device=device)
+    return SlowFastEncoder(
+        **settings.model_dump(exclude={"model", "layers", "clip"}), device=device
+    )

@@ -103,6 +103,7 @@ class TemporalSettings(Section):
     pathway: Literal["slow", "fast", "both"] = "both"  # slowfast_r50 only
     layers: tuple[str, ...] = ()  # i3d only: blocks whose statistics are joined; empty: the last
     frames: int = Field(ge=4, le=128)
+    clip: Literal["spread", "consecutive"] = "spread"  # consecutive: the authors' code
     size_px: int = Field(ge=64, le=512)
 
 
