@@ -64,13 +64,14 @@ def folds(table: pd.DataFrame, dataset: str, count: int, seed: int) -> NDArray[n
             them, or has a content in two of them.
     """
     contents = contents_of(table)
-    published = table["fold"] if "fold" in table else pd.Series(np.nan, table.index)
-    if published.isna().all():
+    found = table["fold"] if "fold" in table else pd.Series(np.nan, table.index)
+    published = found.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    if np.isnan(published).all():
         return _seeded_folds(contents, count, seed)
-    if published.isna().any():
-        lost = list(table["video_id"][published.isna()])
+    if np.isnan(published).any():
+        lost = list(table["video_id"][np.isnan(published)])
         raise ProtocolError(f"{dataset}: {len(lost)} videos have no fold: {', '.join(lost[:5])}")
-    names, fold = np.unique(published.to_numpy(), return_inverse=True)
+    names, fold = np.unique(published, return_inverse=True)
     if len(names) != count:
         raise ProtocolError(
             f"{dataset}: its manifest has {len(names)} folds, protocol.parts {count}; "

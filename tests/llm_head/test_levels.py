@@ -119,5 +119,5 @@ def test_percentiles_of_nothing_are_refused() -> None:
             percentile_cuts(mos)
     with pytest.raises(ValueError, match="must not fall"):
         percentile_level_of(50, (60, 40))
-    with pytest.raises(ValueError, match="0..100"):
+    with pytest.raises(ValueError, match=r"in 0\.\.100"):
         percentile_level_of(101, (40, 60))

@@ -58,6 +58,7 @@ def test_published_folds_are_used_as_they_are() -> None:
     table = made_up(20, per_content=1).assign(fold=np.arange(20) % 5)  # counted from 0
     found = folds(table, "set", 5, seed=3)
     assert found.tolist() == [i % 5 + 1 for i in range(20)]
+    assert folds(table.astype({"fold": "Int64"}), "set", 5, seed=3).tolist() == found.tolist()
     assert np.array(divide(table, "set", FOLDS, 2, 0))[[1, 6, 11, 16]].tolist() == ["test"] * 4
 
 
