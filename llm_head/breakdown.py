@@ -15,7 +15,7 @@ from llm_head.metrics import MIN_ROWS, score_metrics
 
 LINES = (240, 360, 480, 540, 720, 1080, 1440, 2160, 4320)  # the usual ladder
 RATES_FPS = (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120)
-_KEPT = ("n", "srcc", "plcc", "rmse", "reason")
+_KEPT = ("n", "srcc", "plcc", "rmse")
 
 
 def resolution_of(width: float, height: float) -> str:
@@ -83,4 +83,7 @@ def breakdown(table: pd.DataFrame, column: str) -> dict[str, Any]:
 
 def _numbers(group: pd.DataFrame, column: str) -> dict[str, Any]:
     found = score_metrics(group[column], group["mos"], resamples=0)
-    return {name: found[name] for name in _KEPT if name in found}
+    numbers = {name: found[name] for name in _KEPT}
+    if not math.isfinite(float(found["srcc"])):  # failed fits are not shown here
+        numbers["reason"] = found["reason"]
+    return numbers
