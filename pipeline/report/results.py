@@ -14,7 +14,7 @@ from llm_head.calibration import level_calibration, std_calibration
 from llm_head.compare import compare
 from llm_head.levels import LEVELS, level_of
 from llm_head.metrics import answer_metrics, confusion, score_metrics
-from pipeline.settings import DatasetSettings
+from pipeline.settings import Params
 
 PREDICTORS = {
     "lmm_vqa": "score",
@@ -71,9 +71,15 @@ def _with_optional(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**dict.fromkeys(absent, math.nan))
 
 
-def benchmark_name(name: str, settings: DatasetSettings) -> str:
-    """Return by which name a data set is compared with published numbers."""
-    adapter = getattr(settings, "adapter", "csv")
+def benchmark_name(name: str, params: Params) -> str:
+    """Return by which name a data set is compared with published numbers.
+
+    Raises:
+        ResultsError: if params.yaml has no such data set.
+    """
+    if name not in params.datasets:
+        raise ResultsError(f"params.yaml has no data set {name!r}; it has {list(params.datasets)}")
+    adapter = getattr(params.datasets[name], "adapter", "csv")
     return name if adapter == "csv" else str(adapter)
 
 

@@ -41,6 +41,7 @@ def run(params: Params, metric: str, dataset: str) -> None:
         BaselineError: if pyiqa is missing or has no such metric without reference; or, at the end,
             if videos could not be scored (the others are written).
     """
+    name = benchmark_name(dataset, params)
     path = layout.baseline(metric, dataset)
     measure = _metric(metric, params.run.device)
     table = manifest.read(layout.manifest(dataset))
@@ -60,7 +61,6 @@ def run(params: Params, metric: str, dataset: str) -> None:
     numbers = score_metrics(
         test["score"], test["mos"], test["content"].tolist(), params.evaluate.bootstrap, params.seed
     )
-    name = benchmark_name(dataset, params.datasets[dataset])
     text = json.dumps(rounded({"benchmark": name, **numbers}), indent=2, sort_keys=True)
     write_text(path.with_suffix(".json"), text + "\n")
     log.info("%s: %d videos, SRCC %s on split test", path, len(found), numbers["srcc"])

@@ -37,7 +37,7 @@ def run(params: Params) -> None:
         metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
         if metrics:
             datasets[name] = {
-                "benchmark": benchmark_name(name, params.datasets[name]),
+                "benchmark": benchmark_name(name, params),
                 "zero_shot": name not in params.tune.train_on,
                 **metrics,
             }

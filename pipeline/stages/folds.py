@@ -22,6 +22,7 @@ def run(params: Params, dataset: str) -> None:
     Raises:
         ResultsError: if predictions of a part are missing.
     """
+    benchmark = benchmark_name(dataset, params)
     tables = {}
     for part in params.protocol.parts:
         path = layout.fold(dataset, part)
@@ -29,12 +30,9 @@ def run(params: Params, dataset: str) -> None:
             raise ResultsError(f"{path}: missing; run `lmm-vqa fold {dataset} {part}`")
         tables[part] = read_predictions(path)
     found = summary(tables, params.evaluate.bootstrap, params.seed)
-    protocol = {
-        "benchmark": benchmark_name(dataset, params.datasets[dataset]),
-        **{"scheme": params.protocol.scheme, "start": params.protocol.start},
-    }
+    protocol = {"scheme": params.protocol.scheme, "start": params.protocol.start}
     trained = list(params.tune.train_on) if params.protocol.start == "model" else []
-    result = rounded({**protocol, "start_trained_on": trained, **found})
+    result = rounded({"benchmark": benchmark, **protocol, "start_trained_on": trained, **found})
     write_text(layout.folds(dataset), json.dumps(result, indent=2, sort_keys=True) + "\n")
     srcc = result["median"]["lmm_vqa"]["srcc"]
     log.info("%s: %d parts, median SRCC %s", layout.folds(dataset), len(tables), srcc)

@@ -26,7 +26,7 @@ def test_tuning_goes_on_from_the_head(tmp_path: Path, lora_rank: int) -> None:
     before = {name: value.clone() for name, value in head.model.state_dict().items()}
     others = make_caches(tmp_path / "second", second, seed=5)  # other means and deviations
     # so small a step that what it starts from shows
-    small = make_config(tmp_path, lora_rank=lora_rank, learning_rate=1e-6)
+    small = make_config(tmp_path, lora_rank=lora_rank, learning_rate=1e-6, batch_size=1)
     tuned = fine_tune(head, make_records(second), {"d": others}, small, "cpu")
     after = tuned.model.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(after[name], value)}

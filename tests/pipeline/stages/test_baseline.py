@@ -102,6 +102,8 @@ def test_what_cannot_be_measured_is_refused(project: Params) -> None:
     with pytest.raises(BaselineError, match="wanted a name of pyiqa"):
         baseline.run(project, "../../niqe", "mine")
     assert not layout.baseline("niqe", "mine").exists()
+    with pytest.raises(ResultsError, match="has no data set 'yours'"):
+        baseline.run(project, "brightness", "yours")
     with pytest.raises(ResultsError):
         table.run("text")
 
