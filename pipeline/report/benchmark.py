@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.report.published import published
+from pipeline.report.literature import published
 from pipeline.report.table import NAMES, label_words, leak_words, random_words
 
 PREDICTORS = ("ridge_spatial", "ridge_temporal", "ridge", "svr", "lmm_vqa_generated", "lmm_vqa")

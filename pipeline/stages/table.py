@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import layout
-from pipeline.report import formats
+from pipeline.report import typeset
 from pipeline.report.benchmark import tables
 from pipeline.report.results import read_json
 from pipeline.report.table import table
 
 _FORMATS = {
-    "markdown": formats.as_markdown,
-    "latex": formats.as_latex,
-    "csv": formats.as_csv,
+    "markdown": typeset.as_markdown,
+    "latex": typeset.as_latex,
+    "csv": typeset.as_csv,
 }
 
 

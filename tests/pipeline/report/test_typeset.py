@@ -3,7 +3,7 @@ import io
 import re
 
 from pipeline.report.benchmark import Cell, Row, Table
-from pipeline.report.formats import as_csv, as_latex, as_markdown
+from pipeline.report.typeset import as_csv, as_latex, as_markdown
 
 TABLE = Table(
     "Trained elsewhere",

@@ -1,7 +1,7 @@
 import math
 
 from pipeline.report.benchmark import LABELS
-from pipeline.report.published import MAX_APART, published
+from pipeline.report.literature import MAX_APART, published
 
 
 def test_rows_are_whole() -> None:
