@@ -1,5 +1,6 @@
 """Hashes of real files, and leaks planted among them."""
 
+import hashlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from PIL import Image, ImageFilter
 
 from pipeline import leaks, manifest
 from pipeline.hashes import frame_hash, hash_table
-from pipeline.survey import survey
 from tests.clips import write_video
 
 SIZE = (192, 128)
@@ -49,14 +49,15 @@ def reencode(source: Path, path: Path, size: tuple[int, int], codec: str, rate: 
 
 def made(paths: dict[str, tuple[Path, str]]) -> pd.DataFrame:
     """Return the hash table of files, by id with their split."""
-    labels = pd.DataFrame(
+    files = [path for path, _ in paths.values()]
+    table = pd.DataFrame(
         {
-            **{"video_id": list(paths), "path": [str(path) for path, _ in paths.values()]},
-            **{"mos": 50.0, "mos_raw": 50.0, "mos_source": "human", "content": ""},
+            **{"video_id": list(paths), "path": list(map(str, files)), "mos": 50.0},
             **{"split": [split for _, split in paths.values()], "impairment": "", "motion": ""},
+            "sha256": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
         }
     )
-    return hash_table(survey(labels), pd.DataFrame(columns=leaks.COLUMNS))
+    return hash_table(table, pd.DataFrame(columns=leaks.COLUMNS))
 
 
 def found(table: pd.DataFrame) -> list[tuple[str, str, str]]:

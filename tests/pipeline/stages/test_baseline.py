@@ -15,7 +15,6 @@ from pipeline.report.results import ResultsError
 from pipeline.settings import Params
 from pipeline.stages import baseline, table
 from pipeline.stages.baseline import BaselineError
-from pipeline.survey import survey
 from tests.clips import write_moving_video
 from tests.synthetic import make_params
 
@@ -55,10 +54,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Params]
     paths = [write_moving_video(Path(f"{n}.mp4"), seed=n) for n in range(6)]
     broken = Path("broken.mp4")
     broken.write_bytes(b"junk" * 100)
-    labels = pd.DataFrame({"video_id": [*"012345", "x"], "path": [*map(str, paths), str(broken)]})
-    labels = labels.assign(mos=np.arange(7.0), mos_raw=1.0, mos_source="human", split="test")
-    made = survey(labels.assign(content="", impairment="", motion=""))
-    manifest.write(layout.manifest("mine"), made)
+    table = pd.DataFrame({"video_id": [*"012345", "x"], "path": [*map(str, paths), str(broken)]})
+    table = table.assign(sha256=[*"abcdefg"], mos=np.arange(7.0), split="test")
+    manifest.write(layout.manifest("mine"), table.reindex(columns=list(manifest.COLUMNS)))
     yield make_params("llm")
     sys.modules.pop("pyiqa", None)
 

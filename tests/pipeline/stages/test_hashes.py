@@ -5,7 +5,6 @@ import pytest
 
 from pipeline import layout, leaks, manifest
 from pipeline.stages import hashes
-from pipeline.survey import survey
 from tests.clips import write_moving_video
 
 
@@ -14,10 +13,9 @@ def test_hashes_are_written_beside_the_manifest(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     paths = [str(write_moving_video(Path("videos") / f"{n}.mp4", seed=n)) for n in range(3)]
-    labels = pd.DataFrame({"video_id": ["0", "1", "2"], "path": paths, "mos": [1.0, 2, None]})
-    labels = labels.assign(mos_raw=1.0, mos_source="human", split="test", content="")
-    table = survey(labels.assign(impairment="", motion=""))
-    manifest.write(layout.manifest("mine"), table)
+    table = pd.DataFrame({"video_id": ["0", "1", "2"], "path": paths, "mos": [1.0, 2, None]})
+    table = table.assign(sha256=["a", "b", "c"], split="test")
+    manifest.write(layout.manifest("mine"), table.reindex(columns=list(manifest.COLUMNS)))
     hashes.run("mine")
     found = leaks.read(layout.hashes("mine"))
     assert found["video_id"].tolist() == ["0", "1"]  # the third has no label to be tested on
