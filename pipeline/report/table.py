@@ -52,6 +52,25 @@ def table(metrics: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in text) + "\n"
 
 
+def fold_lines(folds: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a line per data set and predictor that was tuned and tested by parts; "" without any.
+
+    Args:
+        folds: of results/folds/<dataset>.json, by data set.
+    """
+    lines = []
+    for dataset, of_set in folds.items():
+        for name, median in of_set["median"].items():
+            srcc = [part[name]["srcc"] for part in of_set["parts"].values()]
+            spread = "" if None in srcc else f" ({number(min(srcc))} to {number(max(srcc))})"
+            lines.append(
+                f"{dataset}, median of {len(srcc)} {of_set['scheme']}: {NAMES[name]} SRCC "
+                f"{number(median['srcc'])}{spread}, PLCC {number(median['plcc_logistic'])} after "
+                "the fit"
+            )
+    return "".join(f"{line}\n" for line in lines)
+
+
 def reasons(of_dataset: Mapping[str, Any]) -> list[str]:
     """Return why numbers of a data set are not defined, a line per split and reason."""
     names: dict[tuple[str, str], list[str]] = {}

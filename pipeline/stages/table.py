@@ -8,7 +8,7 @@ from pipeline import layout
 from pipeline.report import typeset
 from pipeline.report.benchmark import tables
 from pipeline.report.results import read_json
-from pipeline.report.table import table
+from pipeline.report.table import fold_lines, table
 
 _FORMATS = {
     "markdown": typeset.as_markdown,
@@ -25,10 +25,10 @@ def run(form: str) -> str:
     Raises:
         ResultsError: if text is asked for and stage evaluate has not run.
     """
-    if form == "text":
-        return table(read_json(layout.METRICS, "evaluate"))
-    metrics = read_json(layout.METRICS, "evaluate") if layout.METRICS.is_file() else None
     folds = {path.stem: read_json(path, "folds") for path in _files(layout.RESULTS / "folds")}
+    if form == "text":
+        return table(read_json(layout.METRICS, "evaluate")) + fold_lines(folds)
+    metrics = read_json(layout.METRICS, "evaluate") if layout.METRICS.is_file() else None
     baselines: dict[str, dict[str, Any]] = {}
     for folder in sorted((layout.RESULTS / "baselines").glob("*/")):
         of_metric = {path.stem: read_json(path, "baseline") for path in _files(folder)}
