@@ -24,7 +24,7 @@ def fine_tune(
     """Tune a head further on the records of splits train and val; the head given is changed.
 
     As `llm_head.tune.tune`, but for the start: projector, LoRA layers and the features' means and
-    deviations are the head's own. There is no dropout, as a loaded head has none.
+    deviations are the head's own. There is neither dropout nor alignment, as in a loaded head.
 
     Args:
         caches: by dataset, then kind.
@@ -51,7 +51,9 @@ def fine_tune(
     if not videos["train"]:
         raise TuneError("no video of split train has tokens")
     samples = {
-        split: Samples(found, caches, head.chat, shape, config.level_std, config.seed)
+        split: Samples(
+            found, caches, head.chat, shape, config.level_std, config.seed, parts=split == "train"
+        )
         for split, found in videos.items()
     }
     for name, parameter in head.model.llm.named_parameters():

@@ -79,8 +79,8 @@ def benchmark_name(name: str, params: Params) -> str:
     """
     if name not in params.datasets:
         raise ResultsError(f"params.yaml has no data set {name!r}; it has {list(params.datasets)}")
-    adapter = getattr(params.datasets[name], "adapter", "csv")
-    return name if adapter == "csv" else str(adapter)
+    adapter = params.datasets[name].adapter
+    return name if adapter == "csv" else adapter
 
 
 def read_json(path: Path, stage: str) -> dict[str, Any]:
