@@ -23,10 +23,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from llm_head import lora
+from llm_head.config import TuneConfig
 from llm_head.model import LmmVqa, load_llm
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
-from llm_head.tune import TuneConfig, Tuned
+from llm_head.tune import Tuned
 from pipeline.cache import Kind, canonical, fingerprint_sha256
 
 SCHEMA = 1

@@ -7,9 +7,11 @@ from typing import Literal
 from transformers import set_seed
 
 from llm_head.checkpoint import Head
-from llm_head.data import Caches, Samples, group
+from llm_head.config import TuneConfig
+from llm_head.data import Caches
+from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.tune import TuneConfig, Tuned, TuneError, _check, _train, _with_tokens
+from llm_head.tune import Tuned, TuneError, samples_of, videos_of
 
 log = logging.getLogger(__name__)
 
@@ -42,22 +44,10 @@ def fine_tune(
             f"tune asks for {asked}; run stage tune again"
         )
     set_seed(config.seed)
-    _check(records, caches, config)
-    usable = _with_tokens(records, caches)
-    videos = {
-        split: group(record for record in usable if record.split == split)
-        for split in ("train", "val")
-    }
-    if not videos["train"]:
-        raise TuneError("no video of split train has tokens")
-    samples = {
-        split: Samples(
-            found, caches, head.chat, shape, config.level_std, config.seed, parts=split == "train"
-        )
-        for split, found in videos.items()
-    }
+    videos = videos_of(records, caches, config)
+    samples = samples_of(videos, caches, head.chat, shape, config)
     for name, parameter in head.model.llm.named_parameters():
         parameter.requires_grad_("lora_" in name)  # PEFT loads its layers frozen
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
-    history, best_epoch = _train(head.model, samples, config, device)
+    history, best_epoch = fit(head.model, samples, config, device)
     return Tuned(head.model.eval(), head.chat, history, best_epoch)

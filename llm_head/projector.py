@@ -185,7 +185,8 @@ class Resampler(nn.Module):
         read, _ = self.attention(self.norms[1](queries), keys, keys, need_weights=False)
         read = queries + read
         read = read + self.mlp(self.norms[2](read))
-        return read.unflatten(0, batch)
+        per_second: Tensor = read.unflatten(0, batch)
+        return per_second
 
 
 def _sizes(shape: TokenShape) -> dict[str, int]:

@@ -31,7 +31,7 @@ def summary(tables: Mapping[int, pd.DataFrame], resamples: int, seed: int) -> di
                 table[column], table["mos"], table["content"].tolist(), resamples, seed
             )
             for name, column in PREDICTORS.items()
-            if table[column].notna().any()
+            if column in table and table[column].notna().any()
         }
         for part, table in tables.items()
     }

@@ -19,6 +19,7 @@ from pipeline.settings import Params
 PREDICTORS = {
     "lmm_vqa": "score",
     "lmm_vqa_generated": "score_generated",
+    "lmm_vqa_digits": "score_digits",
     **{name: name for name in BASELINES},
 }
 ANSWERS = {"level": "level", "impairment": "impairment_answer", "motion": "motion_answer"}
@@ -32,7 +33,7 @@ TEXT_COLUMNS = (
 # not every data set and not every head has these; NaN where they are not
 PROBABILITIES = tuple(f"p_{level}" for level in LEVELS)
 OPTIONAL_COLUMNS = (
-    *("mos_std", "width", "height", "fps", "ridge_spatial", "ridge_temporal"),
+    *("mos_std", "width", "height", "fps", "score_digits", "ridge_spatial", "ridge_temporal"),
     *PROBABILITIES,
 )
 
@@ -148,7 +149,7 @@ def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, 
     there = {  # a head that reads one kind of tokens has no baseline of the other
         name: column
         for name, column in PREDICTORS.items()
-        if name not in ("ridge_spatial", "ridge_temporal") or table[column].notna().any()
+        if column not in OPTIONAL_COLUMNS or table[column].notna().any()
     }
     scores: dict[str, Any] = {
         name: score_metrics(

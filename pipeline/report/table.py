@@ -8,6 +8,7 @@ from pipeline.report.results import ANSWERS, PREDICTORS, SPLITS
 NAMES = {
     "lmm_vqa": "LMM-VQA",
     "lmm_vqa_generated": "LMM-VQA, generated number",
+    "lmm_vqa_digits": "LMM-VQA, digits weighed",
     "ridge": "ridge on the same tokens",
     "svr": "SVR on the same tokens",
     "ridge_spatial": "ridge on spatial tokens",

@@ -12,9 +12,10 @@ import pandas as pd
 
 from llm_head import checkpoint, instruct, predictions
 from llm_head.checkpoint import Fingerprints, Head
+from llm_head.config import TuneConfig
 from llm_head.data import Caches, token_names
 from llm_head.finetune import fine_tune
-from llm_head.tune import TuneConfig, tune
+from llm_head.tune import tune
 from pipeline import layout, leaks, manifest
 from pipeline.atomic import write_text
 from pipeline.cache import TokenCache

@@ -7,7 +7,8 @@ Params: seed, tune.
 import logging
 
 from llm_head import checkpoint, instruct
-from llm_head.tune import TuneConfig, tune
+from llm_head.config import TuneConfig
+from llm_head.tune import tune
 from pipeline import layout
 from pipeline.cache import TokenCache
 from pipeline.settings import Params

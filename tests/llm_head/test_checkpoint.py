@@ -6,9 +6,10 @@ import torch
 
 from llm_head import checkpoint, instruct
 from llm_head.checkpoint import CheckpointError
+from llm_head.config import TuneConfig
 from llm_head.data import read_tokens, token_names
 from llm_head.readout import Answer, ReadOut
-from llm_head.tune import TuneConfig, Tuned, tune
+from llm_head.tune import Tuned, tune
 from tests.llm_head.test_tune import make_config
 from tests.synthetic import FINGERPRINT, make_caches, make_manifest
 from tests.tiny_llm import save_tiny_llm

@@ -10,10 +10,11 @@ import torch
 from scipy.stats import spearmanr
 
 from llm_head import instruct
+from llm_head.config import TuneConfig
 from llm_head.data import choose
 from llm_head.instruct import Record, Turn
 from llm_head.readout import ReadOut
-from llm_head.tune import TuneConfig, Tuned, TuneError, tune
+from llm_head.tune import Tuned, TuneError, tune
 from pipeline.cache import Kind, TokenCache
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import save_tiny_llm

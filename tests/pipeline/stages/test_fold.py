@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llm_head import tune as llm_tune
+from llm_head import fit as llm_fit
 from pipeline import layout, leaks, manifest
 from pipeline.leaks import LeakError
 from pipeline.protocol import ProtocolError
@@ -50,14 +50,14 @@ def test_every_video_is_tested_once_and_summed_up(
         instruct.run(params, "syn")
         tune.run(params)
     looked_at: list[set[str]] = []
-    train = llm_tune._train
+    train = llm_fit.fit
 
     def watched(model, samples, config, device):  # type: ignore[no-untyped-def]
         looked_at.append({video.video_id for part in samples.values() for video in part._videos})
         return train(model, samples, config, device)
 
     for module in ("llm_head.tune", "llm_head.finetune"):
-        monkeypatch.setattr(f"{module}._train", watched)
+        monkeypatch.setattr(f"{module}.fit", watched)
     tables = []
     for part in params.protocol.parts:
         fold.run(params, "mine", part)

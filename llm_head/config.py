@@ -1,0 +1,39 @@
+"""What tuning depends on, beside records and caches."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_head.data import KINDS
+from pipeline.cache import Kind
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """What tuning depends on, beside records and caches; stored with the model.
+
+    The fields are those of params.yaml's section tune, described there, and seed.
+    """
+
+    llm: str
+    dtype: Literal["float32", "bfloat16"]
+    lora_rank: int
+    tokens: Literal["both", "spatial", "temporal"]
+    time: Literal["ordered", "mean"]
+    seconds: int
+    projector: Literal["mlp", "vit", "resampler"]
+    queries: int
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_ratio: float
+    dropout: float
+    level_std: float
+    align_steps: int
+    align_weight: float
+    seed: int
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds of tokens that are read."""
+        return KINDS if self.tokens == "both" else (self.tokens,)

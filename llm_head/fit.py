@@ -1,0 +1,148 @@
+"""The training loop: transformers' Trainer, the best epoch by validation, a line now and then."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+from transformers import (
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from llm_head.config import TuneConfig
+from llm_head.data import Samples, collate
+from llm_head.model import LmmVqa
+
+LOGS_PER_EPOCH = 5
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    model: LmmVqa, samples: Mapping[str, Samples], config: TuneConfig, device: str
+) -> tuple[pd.DataFrame, float]:
+    """Train what has a gradient, and leave the parameters of the best epoch in the model.
+
+    Args:
+        samples: of splits train and val; without videos in val the last epoch stays.
+
+    Returns:
+        history (columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured), and
+        the epoch that was kept.
+    """
+    steps = -(-len(samples["train"]) // config.batch_size)  # per epoch
+    has_val = len(samples["val"]) > 0
+    keeper = _Keeper(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = TrainingArguments(
+            output_dir=scratch,
+            num_train_epochs=config.epochs,
+            per_device_train_batch_size=config.batch_size,
+            per_device_eval_batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            warmup_steps=config.warmup_ratio,  # below 1 it is a share of all steps
+            lr_scheduler_type="cosine",
+            max_grad_norm=1.0,
+            logging_steps=max(1, steps // LOGS_PER_EPOCH),
+            eval_strategy="epoch" if has_val else "no",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            label_names=["mos"],
+            dataloader_pin_memory=False,
+            use_cpu=device == "cpu" or not torch.cuda.is_available(),
+            seed=config.seed,
+        )
+        trainer = Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=samples["train"],
+            eval_dataset=samples["val"] if has_val else None,
+            data_collator=collate,
+            compute_metrics=_metrics,
+            callbacks=[_Progress(), keeper],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    keeper.restore(float(trainer.state.epoch or 0))
+    return _history(trainer.state.log_history), keeper.epoch
+
+
+def _metrics(found: EvalPrediction) -> dict[str, float]:
+    mos, score = np.asarray(found.label_ids), np.asarray(found.predictions)
+    known = np.isfinite(mos) & np.isfinite(score)
+    if len(set(mos[known])) < 3 or len(set(score[known])) < 2:
+        return {"srcc": float("nan")}
+    return {"srcc": float(spearmanr(mos[known], score[known]).statistic)}
+
+
+class _Keeper(TrainerCallback):
+    """Keeps the trained parameters of the best epoch in memory; a copy of the LLM is not made."""
+
+    def __init__(self, model: LmmVqa) -> None:
+        self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self._best: dict[str, Tensor] = {}
+        self._measure = (-np.inf, -np.inf)
+        self.epoch = 0.0
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        found = kwargs["metrics"]
+        srcc = found["eval_srcc"]
+        measure = (-np.inf if np.isnan(srcc) else srcc, -found["eval_loss"])
+        if measure > self._measure:
+            self._measure, self.epoch = measure, state.epoch
+            self._best = {n: p.detach().to("cpu", copy=True) for n, p in self._trained.items()}
+
+    @torch.no_grad()
+    def restore(self, last_epoch: float) -> None:
+        """Put the best parameters back; without validation the last ones stay."""
+        if not self._best:
+            self.epoch = last_epoch
+        for name, value in self._best.items():
+            self._trained[name].copy_(value)
+
+
+class _Progress(TrainerCallback):
+    """A line now and then: step, losses, rate, time left."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._began = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        found = kwargs["logs"]
+        if "loss" in found and state.global_step:
+            per_step = (time.monotonic() - self._began) / state.global_step
+            left = (state.max_steps - state.global_step) * per_step
+            log.info(
+                "step %d of %d, loss %.3f, %.2f s a step, %.0f s left",
+                *(state.global_step, state.max_steps, found["loss"], per_step, left),
+            )
+        elif "eval_loss" in found:
+            log.info("val loss %.3f, val SRCC %.3f", found["eval_loss"], found["eval_srcc"])
+
+
+def _history(logs: Sequence[Mapping[str, float]]) -> pd.DataFrame:
+    names = {"loss": "train_loss", "eval_loss": "val_loss", "eval_srcc": "val_srcc"}
+    rows: dict[int, dict[str, float]] = {}
+    for entry in logs:
+        found = {names[key]: value for key, value in entry.items() if key in names}
+        if found:
+            row = rows.setdefault(int(entry["step"]), {"epoch": entry["epoch"]})
+            row.update(found)
+    columns = ["step", "epoch", *names.values()]
+    return pd.DataFrame([{"step": step, **row} for step, row in rows.items()], columns=columns)
