@@ -101,7 +101,7 @@ def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffe
             buffers[slot].put(chunk.key_frame, chunk.clip)
             shapes = {"key_frame": chunk.key_frame.shape, "clip": chunk.clip.shape}
             _send(connection, {"slot": slot, "start_s": chunk.start_s, **shapes})
-        ended = {"failure": None}
+        ended: dict[str, str | None] = {"failure": None}
     except (EOFError, ConnectionError):
         raise
     except MemoryError:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from mmap import mmap
@@ -42,7 +42,7 @@ class Decoder:
         """The child's process id, if there is a child."""
         return self._child.process.pid if self._child else None
 
-    def chunks(self, path: Path, clip_frames: int, run: RunSettings) -> Iterator[Chunk]:
+    def chunks(self, path: Path, clip_frames: int, run: RunSettings) -> Generator[Chunk]:
         """Yield what `video.chunks` does; a chunk's pixels are valid until the next one.
 
         Args:
@@ -74,7 +74,7 @@ class Decoder:
             self._child = None
 
 
-def _read(child: "_Child", path: Path, clip_frames: int, run: RunSettings) -> Iterator[Chunk]:
+def _read(child: "_Child", path: Path, clip_frames: int, run: RunSettings) -> Generator[Chunk]:
     memory_bytes = run.decode_memory_mb << 20
     command = {"path": str(path), "clip_frames": clip_frames, "memory_bytes": memory_bytes}
     child.idle = False
@@ -162,7 +162,9 @@ class _Child:
             self.memory[slot] = mmap(self._slots[slot], sum(sizes))
         pixels = np.frombuffer(self.memory[slot], np.uint8)
         key_frame = pixels[: sizes[0]].reshape(shapes[0])
-        return Chunk(message["start_s"], key_frame, pixels[sizes[0] : sum(sizes)].reshape(shapes[1]))
+        return Chunk(
+            message["start_s"], key_frame, pixels[sizes[0] : sum(sizes)].reshape(shapes[1])
+        )
 
     def death(self, run: RunSettings) -> str:
         """Say how the process ended."""
