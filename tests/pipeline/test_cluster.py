@@ -1,0 +1,109 @@
+"""Extraction on Dask processes that were started elsewhere: own addresses, one shared folder."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.cluster import ClusterError, connected
+from pipeline.settings import RunSettings
+from tests.pipeline import runs
+from tests.pipeline.networks import namespaces
+
+pytestmark = pytest.mark.slow
+NAMES = [f"v{n:02}" for n in range(10)]
+
+
+@contextmanager
+def process(command: Sequence[str], folder: Path, *path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run a server in a folder of its own, and end it with its children."""
+    folder.mkdir(parents=True)
+    with (folder / "log").open("w") as log:
+        started = subprocess.Popen(
+            command, cwd=folder, env=runs.environment(*path), stdout=log, stderr=log, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield started
+        finally:
+            family = [started, *psutil.Process(started.pid).children(recursive=True)]
+            for member in family:
+                member.kill()
+            started.wait()
+
+
+def dask(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:])
+
+
+def worker_process(nanny: "subprocess.Popen[str]") -> psutil.Process:
+    """Return the process that a nanny watches over, once it has loaded the encoder."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        for child in psutil.Process(nanny.pid).children(recursive=True):
+            if any("decode_child" in " ".join(c.cmdline()) for c in child.children()):
+                return child
+        time.sleep(0.05)
+    raise AssertionError("the worker has not begun")
+
+
+def test_machines_that_share_only_a_folder_give_the_same_bytes(tmp_path: Path) -> None:
+    project = runs.make_project(tmp_path / "project", NAMES, seconds=2)
+    folder = project / "data/mine/spatial"
+    runs.run(project, "spatial", "mine", "--scheduler", "none")
+    alone = runs.token_bytes(folder)
+    shutil.rmtree(folder)
+
+    with namespaces(4) as machines, ExitStack() as stack:
+        (hub, address), one, two, mine = machines
+        server = dask("dask_scheduler", "--host", address, "--port", "8786")
+        board = ("--dashboard-address", ":8787")
+        stack.enter_context(process([*hub, *server, *board], tmp_path / "scheduler"))
+
+        def join(machine: tuple[tuple[str, ...], str], name: str) -> "subprocess.Popen[str]":
+            worker = dask("dask_worker", f"tcp://{address}:8786", "--nthreads", "1")
+            options = ["--host", machine[1], "--no-dashboard"]
+            return stack.enter_context(process([*machine[0], *worker, *options], tmp_path / name))
+
+        first = join(one, "worker1")
+        client = runs.start(
+            project, "spatial", "mine", "--scheduler", f"tcp://{address}:8786",
+            "--performance-report", "results/dask.html", prefix=mine[0],
+        )  # fmt: skip
+        busy = worker_process(first)
+        busy.suspend()  # in the midst of its work, which it keeps for now
+        worker_process(join(two, "worker2"))  # joins late and is given work
+        busy.kill()  # its nanny starts another
+        said, _ = client.communicate(timeout=200)
+        assert client.returncode == 0, said
+    assert f"tcp://{address}:8786, 1 workers, dashboard http://{address}:8787/status" in said
+    assert runs.token_bytes(folder) == alone
+    report = (project / "results/dask.html").read_text()
+    assert "<title>Dask Performance Report</title>" in report
+
+
+def test_the_dashboard_is_really_served() -> None:
+    from urllib.request import urlopen
+
+    with connected(RunSettings(workers=1, device="cpu"), 1) as client:
+        assert client
+        with urlopen(client.dashboard_link, timeout=20) as page:
+            assert b"Dask" in page.read()
+
+
+def test_no_scheduler_is_one_clear_error() -> None:
+    run = RunSettings(scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(ClusterError, match="no Dask scheduler answers"), connected(run, 1):
+        pass
+
+
+def test_a_report_of_no_cluster_is_refused(tmp_path: Path) -> None:
+    run = RunSettings(scheduler="none")
+    with pytest.raises(ClusterError, match="needs Dask"), connected(run, 1, tmp_path / "r.html"):
+        pass
