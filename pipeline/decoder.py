@@ -28,7 +28,7 @@ from pipeline.settings import RunSettings
 from pipeline.video import Chunk, VideoError
 
 SLOTS = 2  # chunks in shared memory: one is read, one waits, and the process works on a third
-KEPT_BYTES = 256 << 20  # a process that needed more shared memory than this is not kept
+KEPT_BYTES = 1 << 30  # a process that needed more shared memory than this is not kept
 
 
 class Decoder:
