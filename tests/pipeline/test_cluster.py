@@ -1,16 +1,20 @@
 """Extraction on Dask processes that were started elsewhere: own addresses, one shared folder."""
 
+import os
+import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from pipeline.cache import TokenCache
 from pipeline.cluster import ClusterError, connected
 from pipeline.settings import RunSettings
 from tests.pipeline import runs
@@ -107,3 +111,40 @@ def test_a_report_of_no_cluster_is_refused(tmp_path: Path) -> None:
     run = RunSettings(scheduler="none")
     with pytest.raises(ClusterError, match="needs Dask"), connected(run, 1, tmp_path / "r.html"):
         pass
+
+
+def test_the_slurm_job_runs_as_it_is(tmp_path: Path) -> None:
+    project = runs.make_project(tmp_path / "project", ["a", "b"])
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    # srun as it is on one node: it leaves out its own options and runs the command, twice
+    (programs / "srun").write_text(
+        "#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\n"
+        'trap \'kill $(jobs -p); wait\' TERM\n"$@" & "$@" & wait\n'
+    )
+    (programs / "srun").chmod(0o755)
+    environment = runs.environment()
+    environment["PATH"] = f"{programs}:{Path(sys.executable).parent}:{environment['PATH']}"
+    with (tmp_path / "log").open("w") as log:
+        job = subprocess.Popen(
+            ["bash", str(runs.ROOT / "docs/cluster/slurm.sbatch"), "mine"],
+            cwd=project, env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            code = job.wait(180)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(job.pid, signal.SIGKILL)
+    assert code == 0, (tmp_path / "log").read_text()
+    for kind in ("spatial", "temporal"):
+        assert set(TokenCache(project / "data/mine" / kind).videos) == {"a", "b"}
+    assert not list(project.glob(".dask-*"))
+
+
+def test_the_jobqueue_script_asks_slurm_for_one_task_of_four_cores() -> None:
+    pytest.importorskip("dask_jobqueue", reason="the extra `slurm` is not installed")
+    script = runpy.run_path(str(runs.ROOT / "docs/cluster/slurm_jobqueue.py"))
+    with script["make_cluster"]() as cluster:
+        job = cluster.job_script()
+    assert "#SBATCH --cpus-per-task=4" in job
+    assert "--nthreads 1" in job and "--nworkers" not in job
