@@ -117,10 +117,10 @@ def test_the_slurm_job_runs_as_it_is(tmp_path: Path) -> None:
     project = runs.make_project(tmp_path / "project", ["a", "b"])
     programs = tmp_path / "bin"
     programs.mkdir()
-    # srun as it is on one node: it leaves out its own options and runs the command, twice
+    # srun as it is on one node: it leaves out its own options and runs the command
     (programs / "srun").write_text(
         "#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\n"
-        'trap \'kill $(jobs -p); wait\' TERM\n"$@" & "$@" & wait\n'
+        'exec "$@"\n'
     )
     (programs / "srun").chmod(0o755)
     environment = runs.environment()
