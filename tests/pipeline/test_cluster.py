@@ -1,5 +1,6 @@
 """Extraction on Dask processes that were started elsewhere: own addresses, one shared folder."""
 
+import json
 import os
 import runpy
 import shutil
@@ -7,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -21,6 +23,7 @@ from tests.pipeline import runs
 from tests.pipeline.networks import namespaces
 
 pytestmark = pytest.mark.slow
+T = TypeVar("T")
 NAMES = [f"v{n:02}" for n in range(10)]
 
 
@@ -46,15 +49,28 @@ def dask(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:])
 
 
-def worker_process(nanny: "subprocess.Popen[str]") -> psutil.Process:
-    """Return the process that a nanny watches over, once it has loaded the encoder."""
+def wait_for(something: Callable[[], T]) -> T:
+    """Return it as soon as it is there."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
+        if found := something():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("nothing happened in 90 seconds")
+
+
+def worker_process(nanny: "subprocess.Popen[str]") -> psutil.Process:
+    """Return the process that a nanny watches over, once it decodes."""
+
+    def busy() -> psutil.Process | None:
         for child in psutil.Process(nanny.pid).children(recursive=True):
             if any("decode_child" in " ".join(c.cmdline()) for c in child.children()):
                 return child
-        time.sleep(0.05)
-    raise AssertionError("the worker has not begun")
+        return None
+
+    found = wait_for(busy)
+    assert found
+    return found
 
 
 def test_machines_that_share_only_a_folder_give_the_same_bytes(tmp_path: Path) -> None:
@@ -107,6 +123,29 @@ def test_no_scheduler_is_one_clear_error() -> None:
         pass
 
 
+def test_a_lost_scheduler_is_one_clear_error(tmp_path: Path) -> None:
+    project = runs.make_project(tmp_path / "project", NAMES, seconds=8)
+    folder = project / "data/mine/spatial"
+    file = tmp_path / "scheduler.json"
+    told = ("--scheduler-file", str(file), "--no-dashboard")
+    here = ("--host", "127.0.0.1")
+    with (
+        process([*dask("dask_scheduler", *told, *here, "--port", "0")], tmp_path / "s") as server,
+        process([*dask("dask_worker", *told, *here, "--nthreads", "1")], tmp_path / "w"),
+    ):
+        address = wait_for(lambda: file.exists() and json.loads(file.read_text())["address"])
+        client = runs.start(project, "spatial", "mine", "--scheduler", address)
+        wait_for(lambda: list(folder.glob("v*.h5")))
+        server.kill()
+        said, _ = client.communicate(timeout=100)
+    assert client.returncode == 1, said
+    assert "error: tcp://127.0.0.1" in said and "the scheduler has gone" in said
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("v*.h5")}
+    runs.run(project, "spatial", "mine", "--scheduler", "none")
+    assert set(TokenCache(folder).videos) == set(NAMES)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+
+
 def test_a_report_of_no_cluster_is_refused(tmp_path: Path) -> None:
     run = RunSettings(scheduler="none")
     with pytest.raises(ClusterError, match="needs Dask"), connected(run, 1, tmp_path / "r.html"):
@@ -119,8 +158,7 @@ def test_the_slurm_job_runs_as_it_is(tmp_path: Path) -> None:
     programs.mkdir()
     # srun as it is on one node: it leaves out its own options and runs the command
     (programs / "srun").write_text(
-        "#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\n"
-        'exec "$@"\n'
+        '#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n'
     )
     (programs / "srun").chmod(0o755)
     environment = runs.environment()
