@@ -22,7 +22,7 @@ from pipeline.failures import Failure
 from pipeline.plan import Cache, Plan, plan
 from pipeline.progress import bar
 from pipeline.settings import RunSettings
-from pipeline.storage import storage
+from pipeline.storage import free_bytes, storage
 
 WINDOW = 3  # tasks in flight per worker: a video that kills its worker takes few others with it
 LOOK_EVERY_S = 5.0  # for workers that have joined or left
@@ -38,8 +38,13 @@ def announce(planned: Plan, run: RunSettings) -> None:
     """Say what an extraction will do, how much it will write and how long it will take."""
     folders = ", ".join(str(cache.target.folder) for cache in planned.caches)
     log.info("%s: %s", folders, planned)
-    if planned.jobs:
-        log.info("%s", estimate(planned.jobs, run) or "no probe: none of the first videos is read")
+    if not planned.jobs:
+        return
+    ahead = estimate(planned.jobs, run)
+    log.info("%s", ahead or "no estimate: none of the first videos can be read")
+    free = free_bytes(planned.caches[0].target.folder)
+    if ahead and ahead.bytes > free:
+        log.warning("only %.1f MB are free there", free / 1e6)
 
 
 def extract(

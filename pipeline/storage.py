@@ -26,7 +26,7 @@ def storage(folder: Path) -> Iterator[None]:
 def _advice(folder: Path, error: OSError) -> str:
     what = f"{folder}: cannot be written: {error.strerror or error}"
     if error.errno in _FULL:
-        left = f"{_free_bytes(folder) / 1e6:.1f} MB are free there"
+        left = f"{free_bytes(folder) / 1e6:.1f} MB are free there"
         todo = f"make room or raise the quota ({left})"
     elif error.errno in _FORBIDDEN:
         todo = "make the folder writable for this user, or its file system (mount -o remount,rw)"
@@ -35,6 +35,7 @@ def _advice(folder: Path, error: OSError) -> str:
     return f"{what}; {todo}, then run the same command again: what is finished is kept"
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
+    """Return what is free on the file system of a folder that need not be there yet."""
     there = next((p for p in (folder, *folder.parents) if p.is_dir()), Path("/"))
     return shutil.disk_usage(there).free
