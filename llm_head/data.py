@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
 from llm_head.packing import VISUAL, Segment, pack
@@ -24,7 +25,6 @@ BRANCHES = 3  # conversations of a video per training step: the level question a
 # How often a conversation is drawn beside the level question. Naming one of seven impairments takes
 # the most steps to learn; the digits of a score are the noisiest target.
 WEIGHTS = {"impairment": 4.0}
-
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
 VideoTokens = tuple[NDArray[np.float32], NDArray[np.float32]]  # spatial, temporal
@@ -153,14 +153,16 @@ class Sample:
 
     segments: list[Segment]
     tokens: VideoTokens
-    soft: NDArray[np.float64]  # (5,)
+    words: NDArray[np.float64]  # (W,), see `truth`
     mos: float  # NaN where there is none
 
 
 class Samples(Dataset[Sample]):
     """Videos for tuning: per step each gives its level conversation and two others, drawn anew.
 
-    Which others depends on seed, epoch and video only, so runs repeat exactly.
+    In training half of the steps show a part of the video, a run of its seconds, so that a second
+    by itself (as a timeline asks about) is nothing new to the head, and there is more to learn
+    from. What is drawn depends on seed, epoch and video only, so runs repeat exactly.
     """
 
     def __init__(
@@ -171,16 +173,20 @@ class Samples(Dataset[Sample]):
         shape: TokenShape,
         level_std: float,
         seed: int,
+        parts: bool = False,
     ) -> None:
         """Turn all conversations into token ids.
 
         Args:
             caches: by dataset.
             level_std: of `levels.soft_label`.
+            parts: half of the time show a part of the video; for training.
         """
         self._videos, self._caches, self._shape = videos, caches, shape
         self._level_std, self._seed, self._epoch = level_std, seed, 0
+        self._parts = parts
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
+        self._words = [truth(video, level_std) for video in videos]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other conversations; the trainer calls it."""
@@ -190,22 +196,40 @@ class Samples(Dataset[Sample]):
         return len(self._videos)
 
     def __getitem__(self, index: int) -> Sample:
-        video = self._videos[index]
-        tokens = read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+        rng, mos = self._rng(index, self._epoch), self._videos[index].mos
         branches = [
-            Segment(branch.ids, 0, branch.learned, branch.level_at) for branch in self._draw(index)
+            Segment(branch.ids, 0, branch.learned, branch.level_at)
+            for branch in self._draw(index, rng)
         ]
+        tokens = self._read(index, rng)
         return Sample(
             segments=[root(self._shape, len(tokens[0])), *branches],
             tokens=tokens,
-            soft=np.full(5, 0.2) if video.mos is None else soft_label(video.mos, self._level_std),
-            mos=np.nan if video.mos is None else video.mos,
+            words=self._words[index],
+            mos=np.nan if mos is None else mos,
         )
 
-    def _draw(self, index: int) -> list[Branch]:
+    def shown(self, index: int, turn: int) -> tuple[VideoTokens, Tensor]:
+        """Return the tokens of a video, or of a part of it, and its words (W,), without text.
+
+        Args:
+            turn: which time the video is looked at; another turn, another part.
+        """
+        tokens = self._read(index, self._rng(index, turn))
+        return tokens, torch.from_numpy(self._words[index]).float()
+
+    def _rng(self, index: int, turn: int) -> random.Random:
+        video = self._videos[index]
+        name = f"{self._seed}/{turn}/{video.dataset}/{video.video_id}"
+        return random.Random(hashlib.sha256(name.encode()).digest())
+
+    def _read(self, index: int, rng: random.Random) -> VideoTokens:
+        video = self._videos[index]
+        tokens = read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+        return _part(tokens, rng) if self._parts and rng.random() < 0.5 else tokens
+
+    def _draw(self, index: int, rng: random.Random) -> list[Branch]:
         branches, video = self._branches[index], self._videos[index]
-        name = f"{self._seed}/{self._epoch}/{video.dataset}/{video.video_id}"
-        rng = random.Random(hashlib.sha256(name.encode()).digest())
         # drawing by weight without repeats: Efraimidis and Spirakis, 2006
         keys = [rng.random() ** (1 / WEIGHTS.get(record.task, 1.0)) for record in video.records]
         drawn = [branches[i] for i in sorted(range(len(keys)), key=lambda i: -keys[i])]
@@ -218,6 +242,31 @@ class Samples(Dataset[Sample]):
         for index in _spread(len(self), most):
             video = self._videos[index]
             yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+
+
+def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
+    """Return a run of seconds, every length and every place of it equally likely."""
+    seconds = len(tokens[0])
+    length = rng.randint(1, seconds)
+    start = rng.randint(0, seconds - length)
+    return tokens[0][start : start + length], tokens[1][start : start + length]
+
+
+def truth(video: Video, level_std: float) -> NDArray[np.float64]:
+    """Return how much each word of `questions.WORDS` is true of a video.
+
+    Returns:
+        float64 (W,): per task a distribution over its words, for the level the soft label of the
+        MOS; all zero where the truth is not known.
+    """
+    found = []
+    for task, words in questions.WORDS.items():
+        told = {r.conversations[-1].value for r in video.records if r.task == task}
+        row = np.array([float(answer in told) for answer in questions.answers(task)])
+        if task == "level":
+            row = np.zeros(len(words)) if video.mos is None else soft_label(video.mos, level_std)
+        found.append(row)
+    return np.concatenate(found)
 
 
 def _branch(chat: Chat, record: Record) -> Branch:
@@ -237,7 +286,7 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
     return {
         **{name: getattr(packed, name) for name in fields},
         **pad([sample.tokens for sample in samples]),
-        "soft": torch.from_numpy(np.stack([sample.soft for sample in samples])).float(),
+        "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
     }
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from llm_head.levels import CENTRES
+from llm_head.alignment import Alignment
+from llm_head.levels import CENTRES, LEVELS
 from llm_head.packing import IGNORE
 from llm_head.projector import Projector, TokenShape
 from llm_head.prompts import Chat
@@ -65,6 +66,7 @@ class LmmVqa(nn.Module):
         shape: TokenShape,
         chat: Chat,
         dropout: float = 0.0,
+        align_weight: float = 0.0,
     ) -> None:
         """Join an LLM and a new projector.
 
@@ -73,12 +75,15 @@ class LmmVqa(nn.Module):
             shape: of the tokens.
             chat: the LLM's prompts.
             dropout: of the projector.
+            align_weight: of the alignment loss beside the LLM's.
         """
         super().__init__()
         self.llm = llm
         embeddings = llm.get_input_embeddings().weight  # type: ignore[operator]
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
+        self.alignment = Alignment(chat, embeddings)
+        self._align_weight = align_weight
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
         self.register_buffer("centres", torch.tensor(CENTRES).float(), persistent=False)
@@ -110,42 +115,47 @@ class LmmVqa(nn.Module):
         spatial: Tensor,
         temporal: Tensor,
         seconds: Tensor,
-        soft: Tensor,
+        words: Tensor,
         mos: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
-        The loss has two terms: cross-entropy between the soft level label and the LLM's whole
-        vocabulary at the level word, mean over the videos that have one; and cross-entropy of all
-        other answers, mean over an answer's tokens, sum over a video's answers, mean over videos.
+        The loss has three terms: cross-entropy between the soft level label and the LLM's whole
+        vocabulary at the level word, mean over the videos that have one; cross-entropy of all
+        other answers, mean over an answer's tokens, sum over a video's answers, mean over videos;
+        and the alignment loss, by its weight.
 
         Args:
             ids, visual, positions, allowed, source, labels, weights, level_at: `packing.Packed`.
             spatial: float (B, K, P, D).
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
-            soft: float (B, 5), soft label of each video.
+            words: float (B, W), `data.truth` of each video; the first five are its soft label.
             mos: not read; the trainer hands it to the metric.
 
         Returns:
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
             has no level answer.
         """
-        hidden, _ = self.hidden(ids, visual, positions, allowed, spatial, temporal, seconds)
+        projected = self.projector(spatial, temporal)
+        hidden, _ = self._run(ids, visual, positions, allowed, projected[seconds])
         rows, places = (labels != IGNORE).nonzero(as_tuple=True)
         logits = self.logits(hidden[rows, source[rows, places]])
         is_level = level_at[rows, places]
-        words = logits[:, self.level_words]
+        level_logits = logits[:, self.level_words]
         at_level = logits[is_level].log_softmax(-1)[:, self.level_words]
-        level_loss = -(soft[rows[is_level]] * at_level).sum(-1)
+        level_loss = -(words[rows[is_level], : len(LEVELS)] * at_level).sum(-1)
         text_loss = functional.cross_entropy(
             logits[~is_level], labels[rows, places][~is_level], reduction="none"
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
-        score[rows[is_level]] = words[is_level].detach().softmax(-1) @ self.centres
+        score[rows[is_level]] = level_logits[is_level].detach().softmax(-1) @ self.centres
         # every answer counts the same, however many tokens tell it
         text_loss = text_loss * weights[rows, places][~is_level]
-        return {"loss": _mean(level_loss) + text_loss.sum() / len(ids), "score": score}
+        loss = _mean(level_loss) + text_loss.sum() / len(ids)
+        if self._align_weight:
+            loss = loss + self._align_weight * self.alignment(projected, seconds, words)
+        return {"loss": loss, "score": score}
 
     def hidden(
         self,
@@ -158,8 +168,13 @@ class LmmVqa(nn.Module):
         seconds: Tensor,
     ) -> tuple[Tensor, Any]:
         """Return the LLM's last hidden states (B, N, L), and its cache of keys and values."""
-        embeds = self.embed(ids)
         projected = self.projector(spatial, temporal)[seconds]
+        return self._run(ids, visual, positions, allowed, projected)
+
+    def _run(
+        self, ids: Tensor, visual: Tensor, positions: Tensor, allowed: Tensor, projected: Tensor
+    ) -> tuple[Tensor, Any]:
+        embeds = self.embed(ids)
         embeds = embeds.masked_scatter(visual.unsqueeze(-1), projected.to(embeds.dtype))
         seen = allowed.new_ones(*allowed.shape[:2], self.head.shape[1])
         cache = self._head_cache(len(ids))

@@ -18,7 +18,7 @@ LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_so
 COLUMNS = (
     *LABELS,
     *("score", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
-    *("score_generated", "impairment_answer", "motion_answer"),
+    *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
 )
 _BATCH = 8  # fixed, so that rounding in the last digits does not depend on the machine
 _DECIMALS = 4
@@ -50,6 +50,8 @@ def _columns(answer: Answer) -> dict[str, Any]:
         "level": answer.level,
         **{f"p_{level}": round(probability, _DECIMALS) for level, probability in levels},
         "score_generated": answer.score_generated,
+        "score_digits": round(answer.score_digits, _DECIMALS),
+        "score_digits_std": round(answer.score_digits_std, _DECIMALS),
         "impairment_answer": answer.impairment,
         "motion_answer": answer.motion,
     }

@@ -118,6 +118,12 @@ IMPAIRMENTS = {
     "low_frame_rate": "low frame rate",
 }
 MOTIONS = {"smooth": "smooth", "frozen": "frozen"}
+# the words in which answers to a task differ
+WORDS: dict[Task, tuple[str, ...]] = {
+    "level": LEVELS,
+    "impairment": tuple(IMPAIRMENTS.values()),
+    "motion": tuple(MOTIONS.values()),
+}
 
 _SCORE = re.compile(r"\bis (100\.0|\d{1,2}\.\d)\.")
 

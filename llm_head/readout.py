@@ -10,6 +10,7 @@ from torch import Tensor
 
 from llm_head import questions
 from llm_head.data import VideoTokens, pad, root
+from llm_head.digits import DigitTree
 from llm_head.levels import expectation, level_of, mos_of
 from llm_head.model import LmmVqa
 from llm_head.packing import Packed, Segment, pack
@@ -18,6 +19,7 @@ from llm_head.prompts import Chat, PromptError
 _NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when it is complete
 _BEGUN = re.compile(r"(\d|[1-9]\d|100)?|(\d|[1-9]\d)\.|100\.")  # and before
 _SPACE = "▁Ġ"  # tokenizers' marks of a leading space
+_LEVEL, _SCORE = 1, 2  # segments of these questions in the tree; 0 is the video
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Answer:
         level: the level in which the score lies.
         level_probs: (5,), from bad to excellent.
         score_generated: 0-100, the number that the LLM writes, as in the paper.
+        score_digits: 0-100, expectation over all numbers that it could write.
+        score_digits_std: their standard deviation.
         impairment: key of questions.IMPAIRMENTS; most probable answer.
         impairment_prob: its probability among these answers.
         motion, motion_prob: likewise, of questions.MOTIONS.
@@ -40,6 +44,8 @@ class Answer:
     level: str
     level_probs: tuple[float, ...]
     score_generated: float
+    score_digits: float
+    score_digits_std: float
     impairment: str
     impairment_prob: float
     motion: str
@@ -69,6 +75,11 @@ class ReadOut:
         self._add(chat, "score")
         self._impairments = self._add(chat, "impairment", choices=True)
         self._motions = self._add(chat, "motion", choices=True)
+        self._digits = DigitTree(chat)
+        self._numbers = range(
+            len(self._segments) + 1, len(self._segments) + len(self._digits.nodes)
+        )
+        self._segments += self._digits.segments(_SCORE)
         self._pieces = chat.number_pieces()
         if not set("0123456789.") <= set(self._pieces.values()):
             raise PromptError("the tokenizer has no single tokens for the digits and the point")
@@ -97,17 +108,32 @@ class ReadOut:
             **tokens,
         )
         rows = torch.arange(len(videos))
-        ends = torch.tensor([starts[2:4] for starts in packed.starts]) - 1
-        words = self._model.logits(hidden[rows, ends[:, 0]])[:, self._model.level_words]
+        ends = self._ends(packed)
+        words = self._model.logits(hidden[rows, ends[:, _LEVEL]])[:, self._model.level_words]
         levels = words.double().softmax(-1).tolist()
         totals = self._log_probabilities(packed, hidden)
-        numbers = self._generate(hidden[rows, ends[:, 1]], packed, ends[:, 1], cache)
+        nodes = ends[:, [_SCORE, *self._numbers]]
+        digits = self._digits.expectation(self._model.logits(hidden[rows[:, None], nodes]))
+        numbers = self._generate(hidden[rows, ends[:, _SCORE]], packed, ends[:, _SCORE], cache)
         return [
-            self._answer(level, number, total)
-            for level, number, total in zip(levels, numbers, totals, strict=True)
+            self._answer(*found)
+            for found in zip(
+                levels, numbers, digits[0].tolist(), digits[1].tolist(), totals, strict=True
+            )
         ]
 
-    def _answer(self, level: list[float], number: float, totals: Tensor) -> Answer:
+    def _ends(self, packed: Packed) -> Tensor:
+        """Return the place of each segment's last token, int64 (B, segments)."""
+        sizes = torch.tensor([len(segment.ids) for segment in self._segments])
+        starts = torch.tensor(packed.starts)
+        ends = starts.clone()
+        ends[:, 0] = starts[:, 1] - 1
+        ends[:, 1:] += sizes - 1
+        return ends
+
+    def _answer(
+        self, level: list[float], number: float, digits: float, digits_std: float, totals: Tensor
+    ) -> Answer:
         mean, std = expectation(level)
         score = mos_of(mean, self._level_std)
         impairment, impairment_prob = _best(totals, self._impairments, list(questions.IMPAIRMENTS))
@@ -118,6 +144,8 @@ class ReadOut:
             level=level_of(score),
             level_probs=tuple(level),
             score_generated=number,
+            score_digits=digits,
+            score_digits_std=digits_std,
             impairment=impairment,
             impairment_prob=impairment_prob,
             motion=motion,

@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from llm_head import lora
+from llm_head.align import align
 from llm_head.data import KINDS, Caches, Samples, collate, group, token_shape
 from llm_head.instruct import Record
 from llm_head.model import LmmVqa, load_llm
@@ -59,6 +60,8 @@ class TuneConfig:
     warmup_ratio: float
     dropout: float
     level_std: float
+    align_steps: int
+    align_weight: float
     seed: int
 
     @property
@@ -122,9 +125,11 @@ def tune(
     shape = token_shape(
         caches[first.dataset], first.video_id, config.tokens, config.time, config.seconds
     )
-    model = LmmVqa(llm, shape, chat, config.dropout)
+    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight)
     samples = {
-        split: Samples(found, caches, chat, shape, config.level_std, config.seed)
+        split: Samples(
+            found, caches, chat, shape, config.level_std, config.seed, parts=split == "train"
+        )
         for split, found in videos.items()
     }
     _standardise(model, samples["train"], config.kinds)
@@ -133,6 +138,8 @@ def tune(
         "tuning %.2f M parameters on %d videos (val: %d), LLM %s",
         *(trained / 1e6, len(videos["train"]), len(videos["val"]), config.llm),
     )
+    if config.align_steps:
+        align(model, samples["train"], config.align_steps, config.learning_rate, config.seed)
     history, best_epoch = _train(model, samples, config, device)
     return Tuned(model.eval(), chat, history, best_epoch)
 

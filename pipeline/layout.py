@@ -26,6 +26,16 @@ def manifest(dataset: str) -> Path:
     return Path("data") / dataset / "manifest.csv"
 
 
+def unmatched(dataset: str) -> Path:
+    """Return the list of labelled videos without a file, and of files without a label."""
+    return Path("data") / dataset / "unmatched.csv"
+
+
+def chunk_labels(dataset: str) -> Path:
+    """Return the labels of parts of videos, with their times."""
+    return Path("data") / dataset / "chunk_labels.csv"
+
+
 def cache(dataset: str, kind: Kind) -> Path:
     """Return the folder of a data set's token cache."""
     return Path("data") / dataset / kind

@@ -26,13 +26,17 @@ class Section(BaseModel):
 
 
 class DatasetSettings(Section):
-    """One data set: a folder of videos and, unless it is only to be scored, a table of labels.
+    """One data set: a folder of videos and, unless it is only to be scored, labels inside it.
 
-    `root` holds both, at any depth, so that DVC notices a change of either.
+    `root` holds both, at any depth, so that DVC notices a change of either. The columns and the
+    scale are for adapter `csv`; the other adapters know their data set's own.
     """
 
     root: Path
-    labels: Path | None = None  # CSV, relative to root; none: the videos are scored only
+    adapter: Name = "csv"  # a module of pipeline/datasets/: csv, or a published data set
+    labels: Path | None = None  # relative to root. csv: none means that videos are scored only;
+    # a published set: which of its label files to read, where several lie there
+    allow_missing: bool = False  # go on without labelled videos that are not in the folder
     filename_column: str = "filename"
     mos_column: str = "mos"
     mos_min: float = 0.0  # the scale's ends, not the data's smallest and largest value
@@ -45,6 +49,21 @@ class DatasetSettings(Section):
         if self.mos_min >= self.mos_max:
             raise ValueError(f"mos_min {self.mos_min} is not below mos_max {self.mos_max}")
         return self
+
+    @model_validator(mode="after")
+    def _columns_and_scale_are_for_csv(self) -> "DatasetSettings":
+        foreign = self.model_fields_set & {"filename_column", "mos_column", "mos_min", "mos_max"}
+        if self.adapter != "csv" and foreign:
+            raise ValueError(
+                f"adapter {self.adapter} knows its columns and scale: leave "
+                f"{', '.join(sorted(foreign))} out, or use adapter csv"
+            )
+        return self
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the data set has labels at all."""
+        return self.adapter != "csv" or self.labels is not None
 
 
 class DemoSettings(Section):
@@ -110,6 +129,8 @@ class TuneSettings(Section):
     warmup_ratio: float = Field(ge=0, le=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     level_std: float = Field(ge=0)  # spread of the soft level labels on 0-100; 0: hard labels
+    align_steps: int = Field(default=0, ge=0)  # of the projector alone, before the LLM is asked
+    align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
 
 
 class EvaluateSettings(Section):

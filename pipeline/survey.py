@@ -22,7 +22,7 @@ def survey(labels: pd.DataFrame) -> pd.DataFrame:
     A file that is no video keeps its row with empty facts; extraction records it as failed.
 
     Args:
-        labels: from `pipeline.labels.read_labels`.
+        labels: the table that an adapter of `pipeline.datasets` returns.
     """
     paths = [Path(path) for path in labels["path"]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

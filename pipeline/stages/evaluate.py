@@ -29,7 +29,7 @@ def run(params: Params) -> None:
         ResultsError: if predictions are missing, or no data set has a labelled test or val video.
     """
     datasets = {}
-    for name in sorted(name for name, data in params.datasets.items() if data.labels):
+    for name in sorted(name for name, data in params.datasets.items() if data.labelled):
         predictions = read_predictions(layout.predictions(name))
         metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
         if metrics:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from llm_head import instruct
 from llm_head.data import (
     DataError,
     Samples,
+    Video,
     choose,
     collate,
     group,
@@ -16,6 +18,7 @@ from llm_head.data import (
     read_tokens,
     token_names,
     token_shape,
+    truth,
 )
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
@@ -118,7 +121,7 @@ def test_a_batch_has_one_place_per_visual_token(tmp_path: Path) -> None:
     batch = collate([samples[0], samples[1]])
     there = int(batch["seconds"].sum())
     assert int(batch["visual"].sum()) == there * 4
-    assert batch["soft"].sum(1).tolist() == pytest.approx([1, 1])
+    assert batch["words"].sum(1).tolist() == pytest.approx([3, 3])  # level, impairment, motion
     assert batch["ids"].shape == batch["labels"].shape == batch["source"].shape
 
 
@@ -143,3 +146,36 @@ def test_tokens_come_from_the_cache(tmp_path: Path) -> None:
     spatial, temporal = read_tokens(caches, "v1", shape)
     np.testing.assert_array_equal(spatial, caches["spatial"].read("v1").tokens)
     np.testing.assert_array_equal(temporal, caches["temporal"].read("v1").tokens)
+
+
+def test_words_that_are_true_of_a_video(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path)
+    _, words = samples.shown(1, 0)
+    level, impairment, motion = words[:5], words[5:12], words[12:]
+    mos = make_manifest(6)["mos"][1]
+    assert float(level @ torch.tensor([10.0, 30, 50, 70, 90])) == pytest.approx(mos, abs=6)
+    assert impairment.tolist() == [1, 0, 0, 0, 0, 0, 0]  # none is the first
+    assert motion.tolist() == [0, 1]  # smooth, frozen
+    unknown = [replace(r, mos=None) for r in samples._videos[0].records if r.task == "level"]
+    assert truth(Video("d", "v0", tuple(unknown)), 12).sum() == 0
+
+
+def test_training_shows_runs_of_seconds_and_validation_whole_videos(tmp_path: Path) -> None:
+    table = make_manifest(2)
+    caches = make_caches(tmp_path, table)
+    records = instruct.build(table, "d", ["level"], token_names(caches), seed=0)
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+    seen: dict[bool, Counter[bytes]] = {True: Counter(), False: Counter()}
+    for parts, counts in seen.items():
+        samples = Samples(
+            group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0, parts=parts
+        )
+        for turn in range(60):
+            (spatial, temporal), _ = samples.shown(0, turn)
+            assert len(spatial) == len(temporal)
+            counts[temporal.tobytes()] += 1
+    first, second = caches["temporal"].read("v0").tokens.astype(np.float32)
+    whole = np.stack([first, second]).tobytes()
+    assert set(seen[False]) == {whole}
+    assert set(seen[True]) == {whole, first.tobytes(), second.tobytes()}
+    assert seen[True][whole] > 30  # half of the time, and half of the other half

@@ -87,7 +87,7 @@ def test_padding_and_other_videos_do_not_change_the_loss(bench: Bench) -> None:
     short, long = bench.samples[0], bench.samples[1]
     tokens = tuple(part[:1] for part in short.tokens)
     visual = Segment(short.segments[0].ids[: bench.shape.per_second], None)
-    short = Sample([visual, short.segments[1]], tokens, short.soft, short.mos)  # type: ignore[arg-type]
+    short = Sample([visual, short.segments[1]], tokens, short.words, short.mos)  # type: ignore[arg-type]
     with torch.no_grad():
         alone = bench.model(**collate([short]))
         padded = bench.model(**collate([short, long]))
@@ -111,14 +111,14 @@ def test_the_loss_is_on_answers_only(bench: Bench) -> None:
 
 def test_the_level_word_is_learned_as_a_distribution(bench: Bench) -> None:
     sample = bench.samples[0]
-    only = Sample(sample.segments[:2], sample.tokens, sample.soft, sample.mos)
+    only = Sample(sample.segments[:2], sample.tokens, sample.words, sample.mos)
     batch = collate([only])
     with torch.no_grad():
         at_level = [
-            float(bench.model(**batch | {"soft": torch.eye(5)[[k]]})["loss"]) for k in range(5)
+            float(bench.model(**batch | {"words": torch.eye(14)[[k]]})["loss"]) for k in range(5)
         ]
         mixed = float(bench.model(**batch)["loss"])
-    assert mixed == pytest.approx(float(only.soft @ at_level), rel=1e-5)
+    assert mixed == pytest.approx(float(only.words[:5] @ at_level), rel=1e-5)
 
 
 def test_the_score_is_the_expectation_over_level_words(bench: Bench) -> None:
@@ -126,7 +126,7 @@ def test_the_score_is_the_expectation_over_level_words(bench: Bench) -> None:
     with torch.no_grad():
         score = float(bench.model(**collate([sample]))["score"])
     assert CENTRES[0] < score < CENTRES[-1]
-    no_level = Sample(sample.segments[:1] + sample.segments[2:], sample.tokens, sample.soft, 50)
+    no_level = Sample(sample.segments[:1] + sample.segments[2:], sample.tokens, sample.words, 50)
     with torch.no_grad():
         out = bench.model(**collate([no_level]))
     assert out["score"].isnan().all()

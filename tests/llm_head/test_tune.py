@@ -34,6 +34,8 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         warmup_ratio=0.1,
         dropout=0.0,
         level_std=12.0,
+        align_steps=0,
+        align_weight=0.0,
         seed=0,
     )
     return replace(config, **changes)

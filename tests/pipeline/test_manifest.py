@@ -1,3 +1,4 @@
+import csv
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -29,9 +30,29 @@ def test_facts_hashes_and_round_trip(tmp_path: Path, moving_video: Callable[...,
 
 def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(",".join(manifest.COLUMNS) + "\n007,NA,1e5" + "," * 12 + "\n")
+    path.write_text(",".join(manifest.COLUMNS) + "\n007,NA,1e5" + "," * 15 + "\n")
     row = manifest.read(path).iloc[0]
     assert (row["video_id"], row["path"], row["sha256"]) == ("007", "NA", "1e5")
+
+
+def test_a_manifest_from_before_folds_and_deviations_still_reads(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    old = [c for c in manifest.COLUMNS if c not in manifest.LATER_COLUMNS]
+    path.write_text(",".join(old) + "\nv" + "," * (len(old) - 1) + "\n")
+    read = manifest.read(path)
+    assert read[list(manifest.LATER_COLUMNS)].isna().all().all()
+    assert dict(read.dtypes)["fold"] == "Int64"
+
+
+def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "labels.csv").write_text("filename,mos,fold,n_ratings\na,5,3,\n")
+    labels = read_labels(DatasetSettings(root=tmp_path, labels=Path("labels.csv")), seed=0)
+    manifest.write(path, survey(labels))
+    row = next(csv.DictReader(path.read_text().splitlines()))
+    assert (row["fold"], row["n_ratings"]) == ("3", "")
+    assert manifest.read(path).loc[0, "fold"] == 3
 
 
 def test_errors(tmp_path: Path) -> None:

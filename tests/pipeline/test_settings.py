@@ -23,6 +23,11 @@ def test_every_params_file_of_the_project_is_valid(path: Path) -> None:
         ("demo", "clip_s", 0, "demo.clip_s"),
         ("run", "scheduler", "somewhere", "tcp://host"),
         ("datasets", "Bad Name", {"root": "x"}, "Bad Name"),
+        ("datasets", "k", {"root": "x", "adapter": "../k"}, "datasets.k.adapter"),
+        (
+            *("datasets", "k", {"root": "x", "adapter": "konvid_1k", "mos_min": 1}),
+            "adapter konvid_1k knows its columns and scale: leave mos_min out",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_found(

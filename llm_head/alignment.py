@@ -1,0 +1,77 @@
+"""Alignment: the projector learns to speak in the LLM's own words before the LLM is asked.
+
+A frozen LLM passes its gradient through all its layers, and learning to be read by it is slow. So
+the projected tokens of a video are first led, without the LLM, to the embeddings of the words that
+are true of it (its level, its impairment, its motion). A frozen LLM reads such tokens much as it
+would read the words, and tuning starts from there.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from llm_head.prompts import Chat
+from llm_head.questions import WORDS
+
+_SHARPNESS = 10.0  # of the choice between words; cosines lie in -1..1
+
+
+class Alignment(nn.Module):
+    """How far projected tokens are from the words that are true of their videos.
+
+    Source: the paper's figure of LMM-VQA, arXiv:2408.14008, has an alignment module that its
+    authors' code lacks; this form is ours. The choice between words is CLIP's, arXiv:2103.00020,
+    between the embeddings of an LLM's own words.
+    """
+
+    embeddings: Tensor
+    directions: Tensor
+
+    def __init__(self, chat: Chat, embeddings: Tensor) -> None:
+        """Take the words' embeddings.
+
+        Args:
+            chat: the LLM's prompts, which tell the tokens of each word.
+            embeddings: of the LLM's vocabulary, (vocabulary, L); copied where they are needed.
+        """
+        super().__init__()
+        words, directions = [], []
+        self._length = float(embeddings.detach().float().norm(dim=1).mean())
+        for task in WORDS:
+            ids = [list(middle) for middle in chat.frames[task].middles]
+            of_task = torch.stack([embeddings.detach()[i].float().mean(0) for i in ids])
+            words.append(of_task)
+            directions.append(functional.normalize(of_task - of_task.mean(0), dim=1))
+        self.register_buffer("embeddings", torch.cat(words), persistent=False)
+        self.register_buffer("directions", torch.cat(directions), persistent=False)
+
+    def forward(self, projected: Tensor, seconds: Tensor, words: Tensor) -> Tensor:
+        """Return the loss, ().
+
+        Two terms per task, each a mean over the videos whose truth is known: cross-entropy of the
+        choice between the task's words by the video's mean token, and 1 - cosine between every
+        token and the words that are true.
+
+        Args:
+            projected: (B, K, T, L), from the projector.
+            seconds: bool (B, K), which seconds are there and not padding.
+            words: float (B, W), from `data.truth`.
+        """
+        there = seconds[:, :, None].expand(projected.shape[:3]).float()
+        count = there.sum((1, 2))
+        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / count[:, None] / self._length
+        loss = projected.new_zeros(())
+        start = 0
+        for of_task in WORDS.values():
+            part = slice(start, start + len(of_task))
+            start += len(of_task)
+            known = words[:, part].sum(1) > 0
+            if not known.any():
+                continue
+            true = words[known, part]
+            choice = (_SHARPNESS * mean[known] @ self.directions[part].T).log_softmax(-1)
+            goal = true @ self.embeddings[part]
+            near = functional.cosine_similarity(projected[known], goal[:, None, None], dim=-1)
+            near = (near * there[known]).sum((1, 2)) / count[known]
+            loss = loss + (1 - near).mean() - (true * choice).sum(-1).mean()
+        return loss
