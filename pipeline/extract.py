@@ -79,12 +79,12 @@ def extract(
         # planned under the lock: nobody else changes the folders from here on
         planned = plan(manifest, targets, run, retry_failed)
         announce(planned, run)
-        for cache in planned.caches:
-            with storage(cache.target.folder):
-                _open(cache, planned)
         failed: dict[str, Record] = {}
         try:
             with cluster.connected(run, len(planned.jobs), report) as client:
+                for cache in planned.caches:  # not before it is sure that there are workers
+                    with storage(cache.target.folder):
+                        _open(cache, planned)
                 records = _here(planned, run) if client is None else _on_dask(client, planned, run)
                 what = "+".join(target.kind for target in targets)
                 for job, record in bar(records, len(planned.jobs), what, "video"):

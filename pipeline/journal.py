@@ -78,16 +78,23 @@ def writing(folder: Path) -> Iterator[TextIO]:
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a", encoding="utf-8", buffering=1)  # line by line: for the next run
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"{folder}: another run is filling this folder (it has {path}); let it end"
-            ) from error
-        except OSError:  # a file system without locks; then it is for the user to see to
-            pass
+    try:
+        _lock(file, folder)
         yield file
+    finally:
+        with storage(folder):
+            file.close()
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StorageError(
+            f"{folder}: another run is filling this folder (it has {file.name}); let it end"
+        ) from error
+    except OSError:  # a file system without locks; then it is for the user to see to
+        pass
 
 
 def rewrite(folder: Path, entries: dict[str, str]) -> None:

@@ -18,9 +18,12 @@ import pytest
 
 from pipeline.cache import TokenCache
 from pipeline.cluster import ClusterError, connected
+from pipeline.extract import extract
 from pipeline.settings import RunSettings
+from tests.clips import write_moving_video
 from tests.pipeline import runs
 from tests.pipeline.networks import namespaces
+from tests.pipeline.test_extract import HERE, spatial, table
 
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
@@ -146,10 +149,13 @@ def test_a_lost_scheduler_is_one_clear_error(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
 
-def test_a_report_of_no_cluster_is_refused(tmp_path: Path) -> None:
-    run = RunSettings(scheduler="none")
-    with pytest.raises(ClusterError, match="needs Dask"), connected(run, 1, tmp_path / "r.html"):
-        pass
+def test_without_a_cluster_nothing_is_touched(tmp_path: Path) -> None:
+    write_moving_video(tmp_path / "videos/a.mp4", seconds=1)
+    extract(table(tmp_path), (spatial(tmp_path),), HERE)
+    write_moving_video(tmp_path / "videos/b.mp4", seconds=1)
+    with pytest.raises(ClusterError, match="report needs Dask"):
+        extract(table(tmp_path), (spatial(tmp_path),), HERE, report=tmp_path / "r.html")
+    assert set(TokenCache(tmp_path / "spatial").videos) == {"a"}
 
 
 def test_the_slurm_job_runs_as_it_is(tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ def remount(folder: Path, option: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{option}", str(folder)], check=True)
 
 
-def test_a_full_disk_stops_the_run_once_and_keeps_what_is_done(tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_run_once_and_keeps_what_is_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for n in range(8):
         write_moving_video(tmp_path / f"videos/{n}.mp4", n, seconds=1)
     listed = table(tmp_path)
@@ -97,6 +99,7 @@ def test_a_full_disk_stops_the_run_once_and_keeps_what_is_done(tmp_path: Path) -
     with mounted(small, size_kb=48):
         with pytest.raises(StorageError, match=r"No space left.*make room.*same command again"):
             extract(listed, (spatial(small),), HERE)
+        assert "MB are free there" in caplog.text  # was to be expected, and was said
         finished = stamps(small)
         assert 0 < len(finished) < 8
         assert not (small / "spatial" / INDEX).exists()
