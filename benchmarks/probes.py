@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from llm_head.baselines import BASELINES, fit_predict, video_features
+from llm_head.baselines import fit_predict, video_features
 from llm_head.metrics import srcc
 from pipeline import layout, manifest
 from pipeline.cache import TokenCache
@@ -24,6 +24,7 @@ from pipeline.settings import load
 from pipeline.video import chunks
 
 SETS = ("demo", "demo_wild")
+PROBES = ("ridge", "svr")
 REPEATS = 5  # random choices of training shots
 STAGES = (16, 24, 40, 112, 320)  # channels of EfficientNet-Lite0's stages
 
@@ -59,7 +60,7 @@ def scores(
         sizes=sizes,
     )
     result = {}
-    for name in BASELINES:
+    for name in PROBES:
         unseen, far = np.split(found[name], [test.sum()])
         result[f"{name}, unseen shots"] = srcc(unseen, demo["mos"].to_numpy()[test])
         result[f"{name}, demo_wild"] = srcc(far, wild["mos"].to_numpy())

@@ -1,6 +1,7 @@
 """What the same tokens give without a language model: ridge and support vector regression.
 
-If the head does not beat these, the language model adds nothing but its answers.
+If the head does not beat these, the language model adds nothing but its answers. Ridge on spatial
+or on temporal tokens alone says what each encoder knows by itself.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from sklearn.svm import SVR
 
 from llm_head.bootstrap import Floats, content_codes
 
-BASELINES = ("ridge", "svr")
+BASELINES = ("ridge", "svr", "ridge_spatial", "ridge_temporal")
+# a kernel machine's time grows with the square of its rows and more: 28,000 would take days
+SVR_ROWS = 3000
 _FOLDS = 5
 _ALPHAS = np.logspace(-1, 6, 15)
 _COSTS = (0.3, 1.0, 3.0, 10.0, 30.0)  # of labels with a standard deviation of 1
@@ -54,7 +57,7 @@ def fit_predict(
     seed: int,
     sizes: Sequence[int] = (),
 ) -> dict[str, Floats]:
-    """Fit both regressions on the training split and predict; the same input, the same output.
+    """Fit the regressions on the training split and predict; the same input, the same output.
 
     Settings are chosen by cross-validation inside the training split that keeps the clips of one
     content together. With fewer than two contents there is nothing to choose by, and the middle of
@@ -66,12 +69,14 @@ def fit_predict(
         features: finite ``(m, F)``, videos to predict.
         groups: ``(n,)``, content of each training row; "": of its own.
         seed: of the division into folds.
-        sizes: of the parts that a row is made of, adding up to F; each part gets the same total
-            variance, so that a thousand temporal features do not drown a hundred spatial ones.
-            Empty: one part.
+        sizes: of the parts that a row is made of (spatial, temporal), adding up to F; each part
+            gets the same total variance, so that a thousand temporal features do not drown a
+            hundred spatial ones. Empty: one part, of which it is not said what it is.
 
     Returns:
-        ``ridge`` and ``svr``, each ``(m,)``, on the label's scale but not clipped to it.
+        ``ridge``, ``svr`` (which learns from at most ``SVR_ROWS`` rows, whole contents drawn by
+        seed), ``ridge_spatial`` and ``ridge_temporal`` (NaN unless there are both parts), each
+        ``(m,)``, on the label's scale but not clipped to it.
 
     Raises:
         ValueError: if lengths differ, there is no training row, or a value is not finite.
@@ -90,12 +95,31 @@ def fit_predict(
     weights = _weights(sizes or (features_train.shape[1],))
     scaler = StandardScaler().fit(features_train)
     x, target = weights * scaler.transform(features_train), (mos_train - centre) / spread
+    asked = weights * scaler.transform(features)
     folds = _folds(groups, seed)
-    models = {"ridge": _ridge(folds), "svr": _svr(folds, x.shape[1])}
-    return {
-        name: centre + spread * model.fit(x, target).predict(weights * scaler.transform(features))
-        for name, model in models.items()
+    some = _some_contents(groups, SVR_ROWS, seed)
+    svr = _svr(_folds([groups[i] for i in some], seed), x.shape[1])
+    found = {
+        "ridge": _ridge(folds).fit(x, target).predict(asked),
+        "svr": svr.fit(x[some], target[some]).predict(asked),
+        "ridge_spatial": np.full(len(asked), np.nan),
+        "ridge_temporal": np.full(len(asked), np.nan),
     }
+    if len(sizes) == 2 and all(sizes):
+        parts = (slice(0, sizes[0]), slice(sizes[0], None))
+        for name, part in zip(("ridge_spatial", "ridge_temporal"), parts, strict=True):
+            found[name] = _ridge(folds).fit(x[:, part], target).predict(asked[:, part])
+    return {name: centre + spread * values for name, values in found.items()}
+
+
+def _some_contents(groups: Sequence[str], most: int, seed: int) -> NDArray[np.intp]:
+    """Return sorted rows, at most so many, of whole contents (cut within the last one drawn)."""
+    if len(groups) <= most:
+        return np.arange(len(groups))
+    codes = content_codes(groups, len(groups))
+    contents, of_row = np.unique(codes, return_inverse=True)
+    place = np.random.default_rng(seed).permutation(len(contents))
+    return np.sort(np.argsort(place[of_row], kind="stable")[:most])
 
 
 def _weights(sizes: Sequence[int]) -> Floats:

@@ -21,7 +21,7 @@ from llm_head.prompts import Branch, Chat
 from pipeline.cache import Kind, TokenCache
 
 Caches = Mapping[Kind, TokenCache]
-BRANCHES = 3  # conversations of a video per training step: the level question and two others
+BRANCHES = 2  # conversations of a video per training step: the level question and another
 # How often a conversation is drawn beside the level question. Naming one of seven impairments takes
 # the most steps to learn; the digits of a score are the noisiest target.
 WEIGHTS = {"impairment": 4.0}
@@ -158,7 +158,7 @@ class Sample:
 
 
 class Samples(Dataset[Sample]):
-    """Videos for tuning: per step each gives its level conversation and two others, drawn anew.
+    """Videos for tuning: per step each gives its level conversation and another, drawn anew.
 
     In training half of the steps show a part of the video, a run of its seconds, so that a second
     by itself (as a timeline asks about) is nothing new to the head, and there is more to learn

@@ -99,6 +99,50 @@ def _way_back(std: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.array([expectation(soft_label(mos, std))[0] for mos in grid]), grid
 
 
+PERCENTILE_LEVELS = ("poor", "fair", "good")
+
+
+def percentile_cuts(mos: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
+    """Return the cuts of the authors' three levels: the 33rd and 66th percentile of these MOS.
+
+    They are taken from the training videos of a data set and used as they are on its test videos.
+
+    Args:
+        mos: of the training videos of one data set, at least one, all finite.
+
+    Raises:
+        ValueError: if there is none, or one is not finite.
+
+    Source: the code that the authors of LMM-VQA (arXiv:2408.14008) published.
+
+    >>> percentile_cuts([0.0, 50.0, 100.0])
+    (33.0, 66.0)
+    """
+    known = np.asarray(mos, np.float64)
+    if not known.size or not np.isfinite(known).all():
+        raise ValueError(f"wanted finite MOS, at least one; got {known.size}")
+    low, high = np.percentile(known, [33, 66])
+    return float(low), float(high)
+
+
+def percentile_level_of(mos: float, cuts: tuple[float, float]) -> str:
+    """Return one of poor, fair, good; a MOS on a cut has the level above it.
+
+    Such a level is a rank within its data set: where most videos are good, a fairly good one is
+    poor. `level_of` is the default for that reason.
+
+    Raises:
+        ValueError: if mos is not in 0..100, or the cuts fall.
+
+    >>> percentile_level_of(60.0, (55.5, 65.0))
+    'fair'
+    """
+    _check(mos)
+    if not cuts[0] <= cuts[1]:
+        raise ValueError(f"cuts must not fall, got {cuts}")
+    return PERCENTILE_LEVELS[int(np.searchsorted(cuts, mos, side="right"))]
+
+
 def _check(mos: float) -> None:
     if not 0 <= mos <= 100:
         raise ValueError(f"a MOS must lie in 0..100, got {mos}")

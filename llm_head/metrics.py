@@ -9,13 +9,10 @@ Clips of one content (shot, scene) are not independent, so intervals resample co
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.optimize import least_squares
-from scipy.special import expit
 
 from llm_head.bootstrap import (
     MIN_CONTENTS,
@@ -27,8 +24,9 @@ from llm_head.bootstrap import (
     pearson,
     resample_counts,
 )
+from llm_head.logistic import fit_logistic
 
-MIN_ROWS = 5  # one more than the logistic has parameters
+MIN_ROWS = 5  # below, a correlation says next to nothing
 
 
 def srcc(predicted: ArrayLike, label: ArrayLike) -> float:
@@ -59,66 +57,13 @@ def rmse(predicted: ArrayLike, label: ArrayLike) -> float:
     return float(np.sqrt(np.mean(errors**2))) if errors.size else math.nan
 
 
-@dataclass(frozen=True)
-class LogisticFit:
-    """Predictions mapped to the label's scale, or the reason why they could not be.
-
-    Attributes:
-        mapped: float64 ``(n,)``, None if the fit failed.
-        reason: empty if it did not.
-    """
-
-    mapped: Floats | None
-    reason: str = ""
-
-
-def fit_logistic(predicted: ArrayLike, label: ArrayLike) -> LogisticFit:
-    """Fit ``b2 + (b1 - b2) / (1 + exp(-(x - b3) / |b4|))`` by least squares.
-
-    Starts at b1 = largest label, b2 = smallest label, b3 = mean of the predictions, b4 = half of
-    their standard deviation. A fit that falls is a failed one: it would turn a prediction that
-    ranks videos upside down into a high correlation.
-
-    Args:
-        predicted: finite ``(n,)``, any scale; n is at least 5.
-        label: finite ``(n,)``.
-
-    Source: the four-parameter logistic of VQEG. Differs: predictions are standardised before the
-    fit, so that it does not depend on their scale (the usual start of b4 = 0.5 assumes a scale of
-    about 1), and b1 < b2 is refused.
-    """
-    x, y = np.asarray(predicted, float), np.asarray(label, float)
-    if len(x) < MIN_ROWS:
-        return LogisticFit(None, f"{len(x)} rows; the fit needs {MIN_ROWS}")
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return LogisticFit(None, "predictions or labels are constant")
-    z = (x - x.mean()) / x.std()
-
-    def curve(b: Floats) -> Floats:
-        at: Floats = b[1] + (b[0] - b[1]) * expit((z - b[2]) / max(abs(b[3]), 1e-9))
-        return at
-
-    def errors(b: Floats) -> Floats:
-        off: Floats = curve(b) - y
-        return off
-
-    found = least_squares(errors, [y.max(), y.min(), 0.0, 0.5], method="lm", max_nfev=10_000)
-    mapped = curve(np.asarray(found.x))
-    if not found.success or not np.isfinite(mapped).all():
-        return LogisticFit(None, "the fit did not converge")
-    if np.ptp(mapped) <= 1e-6 * np.ptp(y):
-        return LogisticFit(None, "the fitted curve is flat")
-    if found.x[0] < found.x[1]:
-        return LogisticFit(None, "the fitted curve falls as predictions rise")
-    return LogisticFit(mapped)
-
-
 def score_metrics(
     predicted: ArrayLike,
     label: ArrayLike,
     contents: Sequence[str] | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    label_std: ArrayLike | None = None,
 ) -> dict[str, float | int | str]:
     """Return every number that says how well scores follow labels.
 
@@ -128,12 +73,16 @@ def score_metrics(
         contents: of each row; "" or None: of its own. Rows of one content are resampled together.
         resamples: of the bootstrap; 0 leaves the intervals out.
         seed: of the bootstrap.
+        label_std: ``(n,)``, standard deviation of the opinions behind each label, NaN where it is
+            not known.
 
     Returns:
         ``n`` (rows used), ``missing`` (labelled rows without a score), ``contents``; ``srcc``,
         ``krcc``, ``plcc``, ``rmse`` raw, each with the ends of its 95 % interval ``<name>_low`` and
-        ``<name>_high``; ``plcc_logistic`` and ``rmse_logistic`` after `fit_logistic`; ``reason``
-        only where something is not defined.
+        ``<name>_high``; ``plcc_logistic`` and ``rmse_logistic`` after the four-parameter
+        `fit_logistic`, ``plcc_logistic5`` and ``rmse_logistic5`` after the five-parameter one;
+        ``outlier_ratio`` and ``outlier_n`` only where deviations are known; ``reason`` only where
+        something is not defined.
     """
     x, y = np.asarray(predicted, float), np.asarray(label, float)
     labelled = np.isfinite(y)
@@ -148,12 +97,16 @@ def score_metrics(
     }
     enough = n >= MIN_ROWS and np.ptp(x) > 0 and np.ptp(y) > 0
     result |= _values(x, y, enough)
-    fit = fit_logistic(x, y)
-    result["plcc_logistic"] = math.nan if fit.mapped is None else plcc(fit.mapped, y)
-    result["rmse_logistic"] = math.nan if fit.mapped is None else rmse(fit.mapped, y)
-    reasons = []
-    if fit.reason:
-        reasons.append(f"no logistic fit: {fit.reason}" if enough else fit.reason)
+    reasons = [] if enough else [_too_little(n)]
+    for parameters, suffix in ((4, ""), (5, "5")):
+        fit = fit_logistic(x, y, parameters)
+        mapped = np.full(n, math.nan) if fit.mapped is None else fit.mapped
+        result[f"plcc_logistic{suffix}"] = plcc(mapped, y) if n else math.nan
+        result[f"rmse_logistic{suffix}"] = rmse(mapped, y)
+        if fit.reason and enough:
+            reasons.append(f"no {parameters}-parameter logistic fit: {fit.reason}")
+        if parameters == 4 and label_std is not None:
+            result |= outliers(mapped, y, np.asarray(label_std, float)[used])
     if resamples:
         counts = resample_counts(codes, resamples, seed)
         if counts is None:
@@ -163,6 +116,30 @@ def score_metrics(
     if reasons:
         result["reason"] = "; ".join(reasons)
     return result
+
+
+def outliers(mapped: ArrayLike, label: ArrayLike, label_std: ArrayLike) -> dict[str, float | int]:
+    """Return the share of predictions that miss the label by over twice the opinions' deviation.
+
+    Args:
+        mapped: ``(n,)``, predictions on the label's scale; NaN where the fit failed.
+        label: ``(n,)``.
+        label_std: ``(n,)``, NaN where it is not known; the row is dropped.
+
+    Returns:
+        ``outlier_ratio`` and ``outlier_n``, the rows it is of; nothing if no deviation is known.
+
+    Source: the outlier ratio of VQEG as it is used with published deviations of MOS (Sheikh, Sabir
+    and Bovik, IEEE TIP 15, 2006). VQEG's own takes the standard error of the mean, for which the
+    number of opinions would be needed.
+    """
+    x, y, std = (np.asarray(values, float) for values in (mapped, label, label_std))
+    known = np.isfinite(std)
+    if not known.any():
+        return {}
+    off = np.abs(x - y)[known]
+    ratio = np.mean(off > 2 * std[known]) if np.isfinite(off).all() else math.nan
+    return {"outlier_ratio": float(ratio), "outlier_n": int(known.sum())}
 
 
 def answer_metrics(
@@ -217,6 +194,11 @@ def confusion(answered: Sequence[str], truth: Sequence[str]) -> dict[str, dict[s
             row = table.setdefault(true, {})
             row[given or "no answer"] = row.get(given or "no answer", 0) + 1
     return table
+
+
+def _too_little(n: int) -> str:
+    few = f"{n} rows; a correlation needs {MIN_ROWS}"
+    return few if n < MIN_ROWS else "predictions or labels are constant"
 
 
 def _values(x: Floats, y: Floats, enough: bool) -> dict[str, float]:

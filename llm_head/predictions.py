@@ -14,7 +14,8 @@ from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
 from llm_head.readout import Answer, ReadOut
 
-LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source")
+FACTS = ("mos_std", "width", "height", "fps")  # for outliers and breakdowns; not all sets have all
+LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source", *FACTS)
 COLUMNS = (
     *LABELS,
     *("score", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
@@ -34,7 +35,7 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
         caches: by kind.
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
-    rows: list[dict[Any, Any]] = table[list(LABELS)].to_dict("records")
+    rows: list[dict[Any, Any]] = table.reindex(columns=LABELS).to_dict("records")
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         tokens = [read_tokens(caches, row["video_id"], head.shape) for row in batch]

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 _LIMIT = 6.0  # standard deviations; half-precision features have rare huge outliers
+_HEAD_SIZE = 64  # numbers of a token that one attention head reads, as in CLIP
 
 
 @dataclass(frozen=True)
 class TokenShape:
-    """Which tokens are read, and their sizes.
+    """Which tokens are read, their sizes, and how many vectors become of them.
 
     Attributes:
         tokens: both, spatial or temporal.
@@ -20,6 +21,8 @@ class TokenShape:
         seconds: chunks of a video that are read at most, spread evenly.
         spatial: (P, D) of a key frame; (0, 0) if not read.
         temporal: D of a chunk; 0 if not read.
+        projector: mlp, vit or resampler, see the classes below.
+        queries: vectors per second that a resampler makes; 0 for the others.
     """
 
     tokens: Literal["both", "spatial", "temporal"]
@@ -27,21 +30,21 @@ class TokenShape:
     seconds: int
     spatial: tuple[int, int]
     temporal: int
+    projector: Literal["mlp", "vit", "resampler"] = "mlp"
+    queries: int = 0
 
     @property
     def per_second(self) -> int:
         """Return how many vectors the LLM gets for one second."""
-        return self.spatial[0] + (self.temporal > 0)
+        return self.queries or self.spatial[0] + (self.temporal > 0)
 
 
 class Projector(nn.Module):
-    """Two-layer MLPs, one for spatial and one for temporal tokens.
+    """Standardises tokens, projects them, and gives them the length of the LLM's own words.
 
-    Source: W2S-VQA, arXiv:2505.03631 (two-layer MLPs, [spatial, temporal] second by second); the
-    projector of LMM-VQA, arXiv:2408.14008, section III. Differs from the authors' code, which has
-    a transformer layer and averages over time before it: features are standardised, since the
-    encoders' scales differ by orders of magnitude, and outputs have the length of the LLM's own
-    word embeddings, so that a frozen LLM sees what it knows.
+    Differs from the authors' code of LMM-VQA, which averages over time before it: features are
+    standardised, since the encoders' scales differ by orders of magnitude, and outputs have the
+    length of the LLM's own word embeddings, so that a frozen LLM sees what it knows.
     """
 
     def __init__(self, shape: TokenShape, width: int, length: float, dropout: float) -> None:
@@ -55,57 +58,152 @@ class Projector(nn.Module):
         """
         super().__init__()
         self.shape = shape
-        if shape.spatial[0]:
-            self.spatial = _Mlp(shape.spatial[1], width, length, dropout)
-        if shape.temporal:
-            self.temporal = _Mlp(shape.temporal, width, length, dropout)
+        sizes = {"spatial": shape.spatial[1], "temporal": shape.temporal}
+        self.standard = nn.ModuleDict(
+            {kind: _Standard(size, dropout) for kind, size in sizes.items() if size}
+        )
+        layers = {"mlp": Mlp, "vit": Vit, "resampler": Resampler}[shape.projector]
+        self.layers: nn.Module = layers(shape, width)
+        self.norm = nn.LayerNorm(width)
+        nn.init.constant_(self.norm.weight, length / width**0.5)
 
     def forward(self, spatial: Tensor | None, temporal: Tensor | None) -> Tensor:
-        """Project the seconds of one or more videos.
+        """Project the seconds of one or more videos; each second by itself.
 
         Args:
             spatial: (B, K, P, D) or None if not read.
             temporal: (B, K, D) or None if not read.
 
         Returns:
-            (B, K, P + 1, L): of each second the spatial tokens in their order, then the temporal
-            one; without the part that is not read.
+            (B, K, T, L), T vectors per second. Without a resampler they are the spatial tokens in
+            their order, then the temporal one; without the part that is not read.
         """
-        parts = []
-        if self.shape.spatial[0]:
-            assert spatial is not None
-            parts.append(self.spatial(spatial))
-        if self.shape.temporal:
-            assert temporal is not None
-            parts.append(self.temporal(temporal).unsqueeze(2))
-        return torch.cat(parts, dim=2)
+        parts: dict[str, Tensor] = {}
+        for kind, tokens in (("spatial", spatial), ("temporal", temporal)):
+            if kind in self.standard:
+                assert tokens is not None
+                standard = self.standard[kind](tokens)
+                parts[kind] = standard if kind == "spatial" else standard.unsqueeze(2)
+        projected: Tensor = self.norm(self.layers(parts))
+        return projected
+
+    def set_statistics(self, kind: str, mean: Tensor, std: Tensor) -> None:
+        """Store the training tokens' mean and standard deviation, both (D,), of one kind.
+
+        A feature that never changes in training says nothing; it is divided by 1: it stays zero.
+        """
+        part = self.standard[kind]
+        part.get_buffer("mean").copy_(mean)
+        part.get_buffer("std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
 
-class _Mlp(nn.Module):
+class _Standard(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, size: int, width: int, length: float, dropout: float) -> None:
+    def __init__(self, size: int, dropout: float) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("std", torch.ones(size))
         self.dropout = nn.Dropout(dropout)
-        norm = nn.LayerNorm(width)
-        nn.init.constant_(norm.weight, length / width**0.5)
-        self.layers = nn.Sequential(
-            nn.Linear(size, width), nn.GELU(), nn.Linear(width, width), norm
-        )
 
     def forward(self, tokens: Tensor) -> Tensor:
         standard = ((tokens - self.mean) / self.std).clamp(-_LIMIT, _LIMIT)
-        projected: Tensor = self.layers(self.dropout(standard))
+        dropped: Tensor = self.dropout(standard)
+        return dropped
+
+
+class Mlp(nn.Module):
+    """Two layers for spatial and two for temporal tokens.
+
+    Source: W2S-VQA, arXiv:2505.03631 (two-layer MLPs, [spatial, temporal] second by second).
+    """
+
+    def __init__(self, shape: TokenShape, width: int) -> None:
+        super().__init__()
+        self.kinds = nn.ModuleDict(
+            {
+                kind: nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, width))
+                for kind, size in _sizes(shape).items()
+            }
+        )
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        return torch.cat([self.kinds[kind](tokens) for kind, tokens in parts.items()], dim=2)
+
+
+class Vit(nn.Module):
+    """The temporal token joins the spatial ones of its second in a transformer layer.
+
+    Source: the authors' code of LMM-VQA, arXiv:2408.14008: linear and norm bring the temporal
+    token to the size of the spatial ones; all pass one new layer of CLIP's ViT, then linear and
+    norm (the norm is `Projector`'s).
+    """
+
+    def __init__(self, shape: TokenShape, width: int) -> None:
+        super().__init__()
+        size = shape.spatial[1] or shape.temporal
+        if shape.spatial[1] and shape.temporal:
+            self.temporal = nn.Sequential(nn.Linear(shape.temporal, size), nn.LayerNorm(size))
+        self.layer = _transformer_layer(size)
+        self.out = nn.Linear(size, width)
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        if len(parts) == 2:
+            parts = {**parts, "temporal": self.temporal(parts["temporal"])}
+        tokens = torch.cat(list(parts.values()), dim=2)
+        mixed: Tensor = self.layer(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+        projected: Tensor = self.out(mixed)
         return projected
 
 
-def set_statistics(mlp: nn.Module, mean: Tensor, std: Tensor) -> None:
-    """Store the training tokens' mean and standard deviation, both (D,), in one part.
+class Resampler(nn.Module):
+    """Learned queries read the tokens of a second: for long videos and fine grids.
 
-    A feature that never changes in training says nothing; it is divided by 1, so it stays zero.
+    Source: the perceiver resampler of Flamingo, arXiv:2204.14198, one layer, a second at a time.
     """
-    mlp.get_buffer("mean").copy_(mean)
-    mlp.get_buffer("std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def __init__(self, shape: TokenShape, width: int) -> None:
+        super().__init__()
+        if shape.queries < 1:
+            raise ValueError(f"a resampler needs at least one query, got {shape.queries}")
+        self.inputs = nn.ModuleDict(
+            {kind: nn.Linear(size, width) for kind, size in _sizes(shape).items()}
+        )
+        self.queries = nn.Parameter(torch.randn(shape.queries, width) / width**0.5)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.attention = nn.MultiheadAttention(width, _heads(width), batch_first=True)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        tokens = torch.cat([self.inputs[kind](part) for kind, part in parts.items()], dim=2)
+        batch = tokens.shape[:2]
+        keys = self.norms[0](tokens.flatten(0, 1))
+        queries = self.queries.expand(len(keys), -1, -1)
+        read, _ = self.attention(self.norms[1](queries), keys, keys, need_weights=False)
+        read = queries + read
+        read = read + self.mlp(self.norms[2](read))
+        return read.unflatten(0, batch)
+
+
+def _sizes(shape: TokenShape) -> dict[str, int]:
+    sizes = {"spatial": shape.spatial[1], "temporal": shape.temporal}
+    return {kind: size for kind, size in sizes.items() if size}
+
+
+def _transformer_layer(size: int) -> nn.Module:
+    return nn.TransformerEncoderLayer(
+        size, _heads(size), 4 * size, dropout=0.0, activation="gelu",
+        batch_first=True, norm_first=True,
+    )  # fmt: skip
+
+
+def _heads(size: int) -> int:
+    """Return how many heads of at least 64 numbers divide a token evenly.
+
+    >>> _heads(1024), _heads(352)
+    (16, 4)
+    """
+    return next(n for n in range(max(1, size // _HEAD_SIZE), 0, -1) if size % n == 0)

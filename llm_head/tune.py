@@ -4,7 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +26,6 @@ from llm_head.align import align
 from llm_head.data import KINDS, Caches, Samples, collate, group, token_shape
 from llm_head.instruct import Record
 from llm_head.model import LmmVqa, load_llm
-from llm_head.projector import set_statistics
 from llm_head.prompts import Chat
 from pipeline.cache import Kind
 
@@ -53,6 +52,8 @@ class TuneConfig:
     tokens: Literal["both", "spatial", "temporal"]
     time: Literal["ordered", "mean"]
     seconds: int
+    projector: Literal["mlp", "vit", "resampler"]
+    queries: int
     epochs: float
     batch_size: int
     learning_rate: float
@@ -122,8 +123,12 @@ def tune(
     if config.lora_rank:
         llm = lora.add(llm, config.lora_rank)
     first = videos["train"][0]
-    shape = token_shape(
-        caches[first.dataset], first.video_id, config.tokens, config.time, config.seconds
+    shape = replace(
+        token_shape(
+            caches[first.dataset], first.video_id, config.tokens, config.time, config.seconds
+        ),
+        projector=config.projector,
+        queries=config.queries if config.projector == "resampler" else 0,
     )
     model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight)
     samples = {
@@ -180,8 +185,7 @@ def _standardise(model: LmmVqa, samples: Samples, kinds: Sequence[Kind]) -> None
             squares = squares + (flat**2).sum(0)
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        mlp = getattr(model.projector, kind)
-        set_statistics(mlp, torch.from_numpy(mean), torch.from_numpy(std))
+        model.projector.set_statistics(kind, torch.from_numpy(mean), torch.from_numpy(std))
 
 
 def _train(

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import settings
+from pipeline.atomic import write_text
 
 Dataset = Annotated[str, typer.Argument(help="a name under `datasets` in params.yaml")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="the settings file")]
@@ -28,6 +30,16 @@ Report = Annotated[
     Path | None, typer.Option(help="write Dask's own report of the run to this HTML file")
 ]
 PARAMS = Path("params.yaml")
+
+
+class Format(StrEnum):
+    """Of the result table."""
+
+    text = "text"
+    markdown = "markdown"
+    latex = "latex"
+    csv = "csv"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,6 +102,18 @@ def manifest(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
     _stage("manifest")(settings.load(params), dataset)
 
 
+@app.command()
+def hashes(dataset: Dataset) -> None:
+    """Hash the pictures of a data set, to find videos that are trained and tested on."""
+    _stage("hashes")(dataset)
+
+
+@app.command()
+def leaks(params: ParamsFile = PARAMS) -> None:
+    """Stop if a video that is tested on is among those trained on, as a copy or re-encoded."""
+    _stage("leaks")(settings.load(params))
+
+
 def _extraction(name: str, help_text: str) -> None:
     """Add one of the three commands that fill token caches; they differ in which."""
 
@@ -145,16 +169,54 @@ def evaluate(params: ParamsFile = PARAMS) -> None:
 
 
 @app.command()
+def fold(
+    dataset: Dataset,
+    part: Annotated[int, typer.Argument(help="one of protocol.parts")],
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Tune on all of a data set but one fold (or on one random split), and score the rest."""
+    _stage("fold")(settings.load(params), dataset, part)
+
+
+@app.command()
+def folds(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Summarise the parts of a data set: medians over folds or splits."""
+    _stage("folds")(settings.load(params), dataset)
+
+
+@app.command()
 def report(params: ParamsFile = PARAMS) -> None:
     """Write results/report.html, one page that opens without a network."""
     _stage("report")(settings.load(params))
 
 
 @app.command()
-def table() -> None:
-    """Print the result table of results/metrics.json."""
-    from pipeline import layout
-    from pipeline.report.results import read_json
-    from pipeline.report.table import table as as_text
+def table(
+    format: Annotated[
+        Format, typer.Option("--format", help="text: all numbers; else the paper's layout")
+    ] = Format.text,
+    output: Annotated[Path | None, typer.Option(help="a file; without it, the terminal")] = None,
+) -> None:
+    """Print the results, as text or beside published numbers in the paper's layout."""
+    text = _stage("table")(format.value)
+    if output is None:
+        print(text)
+    else:
+        write_text(output, text)
 
-    print(as_text(read_json(layout.METRICS, "evaluate")))
+
+@app.command()
+def baseline(metric: str, dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Score a data set with a metric of pyiqa (niqe, brisque, ...), if you have installed it."""
+    _stage("baseline")(settings.load(params), metric, dataset)
+
+
+@app.command()
+def compare_runs(
+    first: Annotated[str, typer.Argument(help="predictions, as FILE.csv or FILE.csv:COLUMN")],
+    second: Annotated[str, typer.Argument(help="predictions for the same videos")],
+    split: Annotated[str, typer.Option(help="test, val, train or all")] = "test",
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Test whether one run is better than another on the same videos, or it is chance."""
+    print(_stage("compare_runs")(settings.load(params), first, second, split))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import video
+from pipeline import consecutive, video
 
 OUT_OF_MEMORY = 71  # exit code
 _STATM = Path("/proc/self/statm")  # Linux only; elsewhere memory is not limited
@@ -94,7 +94,8 @@ def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffe
     """Decode one video: a message per chunk, and one that says how it ended."""
     free = list(range(len(buffers)))
     try:
-        for chunk in video.chunks(Path(command["path"]), command["clip_frames"]):
+        decode = consecutive.chunks if command["consecutive"] else video.chunks
+        for chunk in decode(Path(command["path"]), command["clip_frames"]):
             if not free:
                 free.append(_freed(connection))
             slot = free.pop()

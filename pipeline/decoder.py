@@ -42,13 +42,16 @@ class Decoder:
         """The child's process id, if there is a child."""
         return self._child.process.pid if self._child else None
 
-    def chunks(self, path: Path, clip_frames: int, run: RunSettings) -> Generator[Chunk]:
+    def chunks(
+        self, path: Path, clip_frames: int, run: RunSettings, consecutive: bool = False
+    ) -> Generator[Chunk]:
         """Yield what `video.chunks` does; a chunk's pixels are valid until the next one.
 
         Args:
             path: of the video file.
             clip_frames: T, instants per chunk; 0: key frames only.
             run: the limits of time and memory.
+            consecutive: clips of frames in a row, as `consecutive.chunks` yields them.
 
         Raises:
             VideoError: what `video.chunks` raises, or that the process crashed, took too much
@@ -59,7 +62,9 @@ class Decoder:
             self._child = _Child()
         child = self._child
         try:
-            yield from _read(child, path, clip_frames, run)
+            yield from _read(
+                child, path, run, {"clip_frames": clip_frames, "consecutive": consecutive}
+            )
         except BaseException:  # of whatever the reader of chunks does too
             if not child.idle:
                 self.close()
@@ -74,9 +79,11 @@ class Decoder:
             self._child = None
 
 
-def _read(child: "_Child", path: Path, clip_frames: int, run: RunSettings) -> Generator[Chunk]:
+def _read(
+    child: "_Child", path: Path, run: RunSettings, wanted: dict[str, int]
+) -> Generator[Chunk]:
     memory_bytes = run.decode_memory_mb << 20
-    command = {"path": str(path), "clip_frames": clip_frames, "memory_bytes": memory_bytes}
+    command = {"path": str(path), "memory_bytes": memory_bytes, **wanted}
     child.idle = False
     left_s = run.decode_limit_s
     try:

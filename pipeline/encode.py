@@ -55,6 +55,11 @@ class Target:
         """Instants per chunk that the encoder reads; 0 for key frames."""
         return self.settings.frames if isinstance(self.settings, TemporalSettings) else 0
 
+    @property
+    def consecutive(self) -> bool:
+        """Whether clips are consecutive frames rather than spread over the second."""
+        return isinstance(self.settings, TemporalSettings) and self.settings.clip == "consecutive"
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -119,8 +124,9 @@ def encode_video(job: Job, run: RunSettings) -> Record:
     rows: list[list[NDArray[np.float16]]] = [[] for _ in encoders]
     pts_s: list[float] = []
     clip_frames = max(target.clip_frames for target in job.targets)
+    in_a_row = any(target.consecutive for target in job.targets)
     try:
-        with closing(_decoder().chunks(path, clip_frames, run)) as chunks:
+        with closing(_decoder().chunks(path, clip_frames, run, in_a_row)) as chunks:
             for chunk in chunks:
                 stage = "encode"
                 pts_s.append(chunk.start_s)
@@ -182,7 +188,10 @@ def _decoder() -> Decoder:
 def fingerprint(settings: SpatialSettings | TemporalSettings, encode: Encoder) -> dict[str, Any]:
     """Return the encoder's fingerprint with what the pipeline adds: how frames are chosen."""
     frames = settings.frames if isinstance(settings, TemporalSettings) else 1
-    sampling = {"version": video.VERSION, "chunk_s": video.CHUNK_S, "frames": frames}
+    sampling: dict[str, Any] = {"version": video.VERSION, "chunk_s": video.CHUNK_S}
+    sampling["frames"] = frames
+    if isinstance(settings, TemporalSettings) and settings.clip != "spread":
+        sampling["clip"] = settings.clip
     return {**encode.fingerprint, "random": encode.random, "sampling": sampling}
 
 
@@ -198,7 +207,11 @@ def encoder(settings: SpatialSettings | TemporalSettings, device: str, threads: 
     if settings.model == "i3d":
         from encoders.i3d import I3DEncoder
 
-        return I3DEncoder(**settings.model_dump(exclude={"model", "pathway"}), device=device)
+        return I3DEncoder(
+            **settings.model_dump(exclude={"model", "pathway", "clip"}), device=device
+        )
     from encoders.temporal import SlowFastEncoder
 
-    return SlowFastEncoder(**settings.model_dump(exclude={"model", "layers"}), device=device)
+    return SlowFastEncoder(
+        **settings.model_dump(exclude={"model", "layers", "clip"}), device=device
+    )

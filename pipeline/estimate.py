@@ -72,6 +72,7 @@ def _probe(job: Job, run: RunSettings) -> tuple[float, list[list[NDArray[np.floa
     rows: list[list[NDArray[np.float16]]] = [[] for _ in job.targets]
     times = [time.perf_counter()]
     frames = max(target.clip_frames for target in job.targets)
+    in_a_row = any(target.consecutive for target in job.targets)
     encoders = [
         encoder(target.settings, cluster.device(run), cluster.threads(run))
         for target in job.targets
@@ -79,7 +80,7 @@ def _probe(job: Job, run: RunSettings) -> tuple[float, list[list[NDArray[np.floa
     try:
         with (
             closing(Decoder()) as decoder,
-            closing(decoder.chunks(job.root / job.video.path, frames, short)) as chunks,
+            closing(decoder.chunks(job.root / job.video.path, frames, short, in_a_row)) as chunks,
         ):
             for chunk in itertools.islice(chunks, PROBED_CHUNKS):
                 for target, encode, tokens in zip(job.targets, encoders, rows, strict=True):

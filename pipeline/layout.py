@@ -9,6 +9,7 @@ RESULTS = Path("results")
 MODEL = RESULTS / "model"
 REPORT = RESULTS / "report.html"
 METRICS = RESULTS / "metrics.json"
+LEAKS = RESULTS / "leaks.csv"
 
 
 def weights(part: str) -> Path:
@@ -49,3 +50,23 @@ def instructions(dataset: str) -> Path:
 def predictions(dataset: str) -> Path:
     """Return the predictions for a data set."""
     return RESULTS / "predictions" / f"{dataset}.csv"
+
+
+def hashes(dataset: str) -> Path:
+    """Return the perceptual hashes of a data set's key frames."""
+    return Path("data/hashes") / f"{dataset}.csv"
+
+
+def fold(dataset: str, part: int) -> Path:
+    """Return the predictions for the test videos of one part of the protocol."""
+    return RESULTS / "folds" / dataset / f"{part}.csv"
+
+
+def baseline(metric: str, dataset: str) -> Path:
+    """Return the scores of a metric of another package; its numbers are beside it, as .json."""
+    return RESULTS / "baselines" / metric / f"{dataset}.csv"
+
+
+def folds(dataset: str) -> Path:
+    """Return the metrics over all parts of the protocol."""
+    return RESULTS / "folds" / f"{dataset}.json"

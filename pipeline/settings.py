@@ -103,6 +103,7 @@ class TemporalSettings(Section):
     pathway: Literal["slow", "fast", "both"] = "both"  # slowfast_r50 only
     layers: tuple[str, ...] = ()  # i3d only: blocks whose statistics are joined; empty: the last
     frames: int = Field(ge=4, le=128)
+    clip: Literal["spread", "consecutive"] = "spread"  # consecutive: the authors' code
     size_px: int = Field(ge=64, le=512)
 
 
@@ -122,6 +123,8 @@ class TuneSettings(Section):
     tokens: Literal["both", "spatial", "temporal"] = "both"
     time: Literal["ordered", "mean"] = "ordered"  # mean: the authors' code
     seconds: int = Field(ge=1)  # chunks of a video that the head reads, spread evenly
+    projector: Literal["mlp", "vit", "resampler"] = "mlp"  # vit: the authors' code
+    queries: int = Field(default=8, ge=1)  # vectors per second that a resampler makes
     epochs: float = Field(gt=0)
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
@@ -131,6 +134,30 @@ class TuneSettings(Section):
     level_std: float = Field(ge=0)  # spread of the soft level labels on 0-100; 0: hard labels
     align_steps: int = Field(default=0, ge=0)  # of the projector alone, before the LLM is asked
     align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
+
+
+class ProtocolSettings(Section):
+    """How a claim is tested: which data sets are also tuned on by parts, and what a leak does.
+
+    Zero-shot and in-domain results need nothing here: `tune.train_on` names what is trained on, and
+    every data set with labels is tested.
+    """
+
+    fine_tune: tuple[Name, ...] = ()  # data sets to tune and test on by parts
+    scheme: Literal["folds", "splits"] = "folds"  # each video tested once, or repeated draws
+    parts: tuple[int, ...] = (1, 2, 3, 4, 5)  # 1 to the number of folds or splits
+    start: Literal["scratch", "model"] = "model"  # model: from what tune.train_on gave
+    epochs: float = Field(default=10, gt=0)
+    test_share: float = Field(default=0.2, gt=0, lt=1)  # of splits
+    val_share: float = Field(default=0.1, ge=0, lt=1)  # of a part's training videos
+    leaks: Literal["stop", "report"] = "stop"  # a test video that is trained on
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_are_counted(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value != tuple(range(1, len(value) + 1)) or not value:
+            raise ValueError(f"wanted [1, 2, ...] without a gap, found {list(value)}")
+        return value
 
 
 class EvaluateSettings(Section):
@@ -172,14 +199,19 @@ class Params(Section):
     temporal: TemporalSettings
     instruct: InstructSettings
     tune: TuneSettings
+    protocol: ProtocolSettings = ProtocolSettings()
     evaluate: EvaluateSettings
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _trained_sets_exist(self) -> "Params":
-        unknown = sorted(set(self.tune.train_on) - set(self.datasets))
-        if unknown:
-            raise ValueError(f"tune.train_on names {unknown}, which datasets does not have")
+        for setting, names in (
+            ("tune.train_on", self.tune.train_on),
+            ("protocol.fine_tune", self.protocol.fine_tune),
+        ):
+            unknown = sorted(set(names) - set(self.datasets))
+            if unknown:
+                raise ValueError(f"{setting} names {unknown}, which datasets does not have")
         return self
 
 

@@ -8,14 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from llm_head.levels import level_of
+from llm_head.baselines import BASELINES
+from llm_head.breakdown import breakdown
+from llm_head.calibration import level_calibration, std_calibration
+from llm_head.compare import compare
+from llm_head.levels import LEVELS, level_of
 from llm_head.metrics import answer_metrics, confusion, score_metrics
+from pipeline.settings import Params
 
 PREDICTORS = {
     "lmm_vqa": "score",
     "lmm_vqa_generated": "score_generated",
-    "ridge": "ridge",
-    "svr": "svr",
+    **{name: name for name in BASELINES},
 }
 ANSWERS = {"level": "level", "impairment": "impairment_answer", "motion": "motion_answer"}
 SPLITS = ("test", "val")
@@ -24,6 +28,12 @@ NUMBER_COLUMNS = ("mos", "score", "score_std", "score_generated", "ridge", "svr"
 TEXT_COLUMNS = (
     *("video_id", "split", "content", "impairment", "motion", "mos_source"),
     *("level", "impairment_answer", "motion_answer"),
+)
+# not every data set and not every head has these; NaN where they are not
+PROBABILITIES = tuple(f"p_{level}" for level in LEVELS)
+OPTIONAL_COLUMNS = (
+    *("mos_std", "width", "height", "fps", "ridge_spatial", "ridge_temporal"),
+    *PROBABILITIES,
 )
 
 
@@ -39,20 +49,38 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise ResultsError(f"{path}: missing; run `lmm-vqa predict {path.stem}`")
+    numbers = (*NUMBER_COLUMNS, *OPTIONAL_COLUMNS)
     try:
         # an id may be "NA" or "null": only an empty cell of a number means that there is none
         table = pd.read_csv(
             path,
-            dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(NUMBER_COLUMNS, float),
+            dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(numbers, float),
             keep_default_na=False,
-            na_values={column: [""] for column in NUMBER_COLUMNS},
+            na_values={column: [""] for column in numbers},
         )
     except (ValueError, UnicodeError) as error:
         raise ResultsError(f"{path}: not predictions: {error}") from error
     missing = [c for c in (*TEXT_COLUMNS, *NUMBER_COLUMNS) if c not in table]
     if missing:
         raise ResultsError(f"{path}: columns {missing} are missing; run the predict stage again")
-    return table
+    return _with_optional(table)
+
+
+def _with_optional(table: pd.DataFrame) -> pd.DataFrame:
+    absent = [column for column in OPTIONAL_COLUMNS if column not in table]
+    return table.assign(**dict.fromkeys(absent, math.nan))
+
+
+def benchmark_name(name: str, params: Params) -> str:
+    """Return by which name a data set is compared with published numbers.
+
+    Raises:
+        ResultsError: if params.yaml has no such data set.
+    """
+    if name not in params.datasets:
+        raise ResultsError(f"params.yaml has no data set {name!r}; it has {list(params.datasets)}")
+    adapter = params.datasets[name].adapter
+    return name if adapter == "csv" else adapter
 
 
 def read_json(path: Path, stage: str) -> dict[str, Any]:
@@ -82,8 +110,11 @@ def dataset_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str,
 
     Returns:
         ``mos_source`` and, for each of the splits test and val that has labels, the numbers of
-        `score_metrics` by predictor and of `answer_metrics` by answer. Empty if there is no label.
+        `score_metrics` by predictor and of `answer_metrics` by answer; of the head also its
+        ``calibration``, its ``breakdown`` by kind of video, and ``against``, the paired tests
+        against each baseline. Empty if there is no label.
     """
+    table = _with_optional(table)
     # frozen and dropped frames have no score, but an impairment to be named
     known = table[table["mos"].notna() | (table["impairment"] != "") | (table["motion"] != "")]
     splits = {
@@ -105,15 +136,25 @@ def rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        # a p of 0.00003 is not zero
+        return round(value, 4) if abs(value) >= 0.001 else float(f"{value:.3g}")
     return value
 
 
 def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     contents = table["content"].tolist()
-    scores = {
-        name: score_metrics(table[column], table["mos"], contents, resamples, seed)
+    there = {  # a head that reads one kind of tokens has no baseline of the other
+        name: column
         for name, column in PREDICTORS.items()
+        if name not in ("ridge_spatial", "ridge_temporal") or table[column].notna().any()
+    }
+    scores: dict[str, Any] = {
+        name: score_metrics(
+            table[column], table["mos"], contents, resamples, seed, table["mos_std"]
+        )
+        for name, column in there.items()
     }
     truths = {
         "level": ["" if math.isnan(mos) else level_of(mos) for mos in table["mos"]],
@@ -125,6 +166,16 @@ def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, 
         if any(truth):
             given = table[ANSWERS[name]].tolist()
             answers[name] = dict(answer_metrics(given, truth, contents, resamples, seed))
-            if name == "impairment":
+            if name in ("level", "impairment"):
                 answers[name]["confusion"] = confusion(given, truth)
-    return {**scores, **answers}
+    calibration = {
+        "levels": level_calibration(table[list(PROBABILITIES)], truths["level"]),
+        "score_std": std_calibration(table["score"], table["score_std"], table["mos"]),
+    }
+    against = {
+        name: compare(table["score"], table[name], table["mos"], contents, resamples, seed)
+        for name in BASELINES
+        if name in there
+    }
+    parts = {"calibration": calibration, "breakdown": breakdown(table, "score")}
+    return {**scores, **answers, **parts, "against": against}

@@ -10,6 +10,8 @@ NAMES = {
     "lmm_vqa_generated": "LMM-VQA, generated number",
     "ridge": "ridge on the same tokens",
     "svr": "SVR on the same tokens",
+    "ridge_spatial": "ridge on spatial tokens",
+    "ridge_temporal": "ridge on temporal tokens",
 }
 _HEADER = ("data set", "split", "predictor", "n", "SRCC [95 % CI]", "PLCC", "KRCC", "RMSE")
 
@@ -33,15 +35,40 @@ def table(metrics: Mapping[str, Any]) -> str:
                 for name in ANSWERS
                 if name in of_split
             ]
+            lines += [
+                f"{dataset}, {split}: LMM-VQA against {NAMES[name]}: {against_words(found)}"
+                for name, found in of_split.get("against", {}).items()
+            ]
         lines += [f"{dataset}, {reason}" for reason in reasons(of_dataset)]
         lines.append(f"{dataset}: labels are {label_words(of_dataset['mos_source'])}")
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
     text = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     text.insert(1, "  ".join("-" * width for width in widths))
     text += ["PLCC and RMSE: raw, and in brackets after the four-parameter logistic fit.", *lines]
+    if metrics.get("leaks"):
+        text.insert(0, leak_words(metrics["leaks"]))
     if metrics["random_encoders"]:
         text.insert(0, random_words(metrics["random_encoders"]))
     return "\n".join(line.rstrip() for line in text) + "\n"
+
+
+def fold_lines(folds: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a line per data set and predictor that was tuned and tested by parts; "" without any.
+
+    Args:
+        folds: of results/folds/<dataset>.json, by data set.
+    """
+    lines = []
+    for dataset, of_set in folds.items():
+        for name, median in of_set["median"].items():
+            srcc = [part[name]["srcc"] for part in of_set["parts"].values()]
+            spread = "" if None in srcc else f" ({number(min(srcc))} to {number(max(srcc))})"
+            lines.append(
+                f"{dataset}, median of {len(srcc)} {of_set['scheme']}: {NAMES[name]} SRCC "
+                f"{number(median['srcc'])}{spread}, PLCC {number(median['plcc_logistic'])} after "
+                "the fit"
+            )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def reasons(of_dataset: Mapping[str, Any]) -> list[str]:
@@ -77,6 +104,20 @@ def answer_words(row: Mapping[str, Any]) -> str:
     )
 
 
+def against_words(row: Mapping[str, Any]) -> str:
+    """Return the difference of two runs' SRCC on the same videos in words."""
+    if "srcc" not in row:
+        return str(row["reason"])
+    srcc = row["srcc"]
+    if srcc["low"] is None:
+        return f"SRCC differs by {srcc['difference']:+.3f}; {row['reason']}"
+    sure = "better" if srcc["low"] > 0 else "worse" if srcc["high"] < 0 else "no sure difference"
+    return (
+        f"SRCC {srcc['difference']:+.3f} [{srcc['low']:+.3f}, {srcc['high']:+.3f}] on the same "
+        f"videos, {sure}"
+    )
+
+
 def with_interval(row: Mapping[str, Any], name: str) -> str:
     """Return a value and its 95 % interval, or the value alone where there is none."""
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
@@ -103,6 +144,14 @@ def label_words(mos_source: str) -> str:
     known = {"vmaf": "VMAF, not human ratings", "human": "human ratings"}
     sources = [known.get(source.lower(), source) for source in mos_source.split(", ")]
     return "; ".join("of a source not stated" if s == "not stated" else s for s in sources)
+
+
+def leak_words(pairs: int) -> str:
+    """Return the warning that videos on both sides of a split need."""
+    return (
+        f"WARNING: {pairs} pairs of a test and a training video hold the same pictures "
+        "(results/leaks.csv); scores on those test sets are too good"
+    )
 
 
 def random_words(kinds: list[str]) -> str:

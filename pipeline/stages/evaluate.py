@@ -1,16 +1,19 @@
-"""Stage evaluate: reads results/predictions/<dataset>.csv and results/model/config.json, writes
-results/metrics.json.
+"""Stage evaluate: reads results/predictions/<dataset>.csv, results/model/config.json and
+results/leaks.csv, writes results/metrics.json.
 
-Params: seed, evaluate.
+Params: seed, datasets, tune.train_on, evaluate.
 """
 
 import json
 import logging
 
+import pandas as pd
+
 from pipeline import layout
 from pipeline.atomic import write_text
 from pipeline.report.results import (
     ResultsError,
+    benchmark_name,
     dataset_metrics,
     read_json,
     read_predictions,
@@ -33,12 +36,28 @@ def run(params: Params) -> None:
         predictions = read_predictions(layout.predictions(name))
         metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
         if metrics:
-            datasets[name] = metrics
+            datasets[name] = {
+                "benchmark": benchmark_name(name, params),
+                "zero_shot": name not in params.tune.train_on,
+                **metrics,
+            }
         else:
             log.warning("%s: no labelled video in its splits test and val", name)
     if not datasets:
         raise ResultsError("no data set has a labelled video in its splits test and val")
     config = read_json(layout.MODEL / "config.json", "tune")
-    result = rounded({"datasets": datasets, "random_encoders": config["random_encoders"]})
+    result = rounded(
+        {
+            "datasets": datasets,
+            "random_encoders": config["random_encoders"],
+            "train_on": list(params.tune.train_on),
+            "leaks": _leaks(),
+        }
+    )
     write_text(layout.METRICS, json.dumps(result, indent=2, sort_keys=True) + "\n")
     log.info("%s:\n%s", layout.METRICS, table(result))
+
+
+def _leaks() -> int | None:
+    """Return how many pairs of a test and a training video are the same; None if nobody looked."""
+    return len(pd.read_csv(layout.LEAKS)) if layout.LEAKS.is_file() else None

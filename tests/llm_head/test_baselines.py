@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from llm_head import baselines
 from llm_head.baselines import BASELINES, fit_predict, video_features
+
+WHOLE, PARTS = ("ridge", "svr"), ("ridge_spatial", "ridge_temporal")
 
 
 def test_video_features_worked_example() -> None:
@@ -39,6 +42,9 @@ def test_both_learn_and_are_deterministic() -> None:
     assert tuple(found) == BASELINES
     for name, predicted in found.items():
         assert predicted.shape == (20,)
+        if name in PARTS:
+            assert np.isnan(predicted).all()  # nobody said what the parts are
+            continue
         assert stats.spearmanr(predicted, mos[60:]).statistic > 0.9, name
         again = fit_predict(x[:60], mos[:60], x[60:], groups[:60], seed=1)[name]
         assert np.array_equal(predicted, again)
@@ -48,7 +54,7 @@ def test_predictions_follow_the_scale_of_the_labels() -> None:
     x, mos, groups = made_up(60)
     on_100 = fit_predict(x[:50], mos[:50], x[50:], groups[:50], seed=0)
     on_5 = fit_predict(x[:50], mos[:50] / 20, x[50:], groups[:50], seed=0)
-    for name in BASELINES:
+    for name in WHOLE:
         assert on_5[name] == pytest.approx(on_100[name] / 20, rel=1e-3)
 
 
@@ -57,7 +63,7 @@ def test_few_rows_and_one_content(n: int) -> None:
     x, mos, _ = made_up(10)
     for groups in (["one"] * n, [""] * n):
         found = fit_predict(x[:n], mos[:n], x, groups, seed=0)
-        assert all(np.isfinite(predicted).all() for predicted in found.values())
+        assert all(np.isfinite(found[name]).all() for name in WHOLE)
 
 
 def test_constant_labels_and_no_videos() -> None:
@@ -87,6 +93,33 @@ def test_a_large_part_of_noise_does_not_drown_a_small_one_that_tells() -> None:
     x, groups = np.hstack([telling, noise]), [""] * 80
     one = fit_predict(x[:80], mos[:80], x[80:], groups, seed=0)
     two = fit_predict(x[:80], mos[:80], x[80:], groups, seed=0, sizes=(4, 600))
-    for name in BASELINES:
+    for name in WHOLE:
         of_one, of_two = (stats.spearmanr(found[name], mos[80:])[0] for found in (one, two))
         assert of_two > 0.8 > of_one
+
+
+def test_one_part_alone_says_what_its_encoder_knows() -> None:
+    rng = np.random.default_rng(0)
+    spatial, temporal = rng.normal(size=(100, 3)), rng.normal(size=(100, 5))
+    mos = 50 + 9 * temporal[:, 0]
+    x = np.hstack([spatial, temporal])
+    found = fit_predict(x[:70], mos[:70], x[70:], [""] * 70, seed=0, sizes=(3, 5))
+    srcc = {name: abs(stats.spearmanr(found[name], mos[70:])[0]) for name in WHOLE + PARTS[1:]}
+    assert min(srcc.values()) > 0.9
+    assert abs(np.corrcoef(found["ridge_spatial"], mos[70:])[0, 1]) < 0.5
+    one_kind = fit_predict(x[:70], mos[:70], x[70:], [""] * 70, seed=0, sizes=(0, 8))
+    assert all(np.isnan(one_kind[name]).all() for name in PARTS)
+
+
+def test_the_kernel_machine_learns_from_whole_contents_up_to_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, mos, groups = made_up(100)
+    all_rows = fit_predict(x, mos, x[:5], groups, seed=0)
+    monkeypatch.setattr(baselines, "SVR_ROWS", 50)
+    some = fit_predict(x, mos, x[:5], groups, seed=0)
+    assert np.array_equal(some["ridge"], all_rows["ridge"])
+    assert not np.allclose(some["svr"], all_rows["svr"])
+    drawn = baselines._some_contents(groups, 50, seed=0)
+    assert len(drawn) == 50 and len({groups[i] for i in drawn}) == 10  # of five rows each
+    assert np.array_equal(drawn, baselines._some_contents(groups, 50, seed=0))

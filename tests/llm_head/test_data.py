@@ -85,7 +85,7 @@ def make_samples(tmp_path: Path) -> Samples:
     return Samples(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0)
 
 
-def test_a_sample_has_the_level_question_and_two_others_drawn_anew_each_epoch(
+def test_a_sample_has_the_level_question_and_another_drawn_anew_each_epoch(
     tmp_path: Path,
 ) -> None:
     samples = make_samples(tmp_path)
@@ -94,11 +94,11 @@ def test_a_sample_has_the_level_question_and_two_others_drawn_anew_each_epoch(
         samples.set_epoch(epoch)
         _, level, *others = samples[0].segments
         assert level.level_at is not None
-        assert len({other.ids for other in others}) == 2
+        assert len(others) == 1
         assert all(other.level_at is None for other in others)
         drawn.update(other.ids for other in others)
     assert len(drawn) == 3
-    assert sorted(drawn.values())[-1] > 32 > sorted(drawn.values())[-2]  # the impairment
+    assert sorted(drawn.values())[-1] > 20 > sorted(drawn.values())[-2]  # the impairment
     samples.set_epoch(0)
     assert samples[0].segments == make_samples(tmp_path)[0].segments
 

@@ -1,7 +1,21 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from llm_head.levels import CENTRES, LEVELS, expectation, level_of, mos_of, soft_label
+from llm_head.levels import (
+    CENTRES,
+    LEVELS,
+    expectation,
+    level_of,
+    mos_of,
+    percentile_cuts,
+    percentile_level_of,
+    soft_label,
+)
+
+PUBLISHED = Path(__file__).parents[3] / "shared/labels"
 
 
 @pytest.mark.parametrize(
@@ -69,3 +83,41 @@ def test_the_expectation_of_one_level_is_its_centre() -> None:
 def test_probabilities_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="sum to 1"):
         expectation([0.5, 0.5, 0.5, 0, 0])
+
+
+def test_percentile_levels_are_thirds_of_a_data_set() -> None:
+    mos = np.random.default_rng(0).normal(60, 10, 3000).clip(0, 100)
+    cuts = percentile_cuts(mos)
+    shares = pd.Series([percentile_level_of(m, cuts) for m in mos]).value_counts(normalize=True)
+    assert shares["poor"] == pytest.approx(0.33, abs=0.001)
+    assert shares["fair"] == pytest.approx(0.33, abs=0.001)
+    assert [percentile_level_of(m, (55.0, 65.0)) for m in (54.9, 55, 65)] == [
+        "poor",
+        "fair",
+        "good",
+    ]
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"no label files in {PUBLISHED}")
+@pytest.mark.parametrize(
+    ("name", "scale", "cuts"),
+    [
+        ("KoNViD_1k_mos", 20, (55.3, 67.6)),
+        ("LIVE-VQC_", 1, (57.7, 72.25)),
+        ("LIVE_Gaming", 1, (61.0, 75.7)),
+        ("youtube_ugc_whole", 20, (65.3, 77.6)),
+    ],
+)
+def test_the_authors_cuts(name: str, scale: float, cuts: tuple[float, float]) -> None:
+    mos = pd.read_csv(PUBLISHED / f"{name}.csv")["mos"] * scale
+    assert percentile_cuts(mos) == pytest.approx(cuts, abs=0.06)
+
+
+def test_percentiles_of_nothing_are_refused() -> None:
+    for mos in ([], [50.0, float("nan")]):
+        with pytest.raises(ValueError, match="wanted finite MOS"):
+            percentile_cuts(mos)
+    with pytest.raises(ValueError, match="must not fall"):
+        percentile_level_of(50, (60, 40))
+    with pytest.raises(ValueError, match=r"in 0\.\.100"):
+        percentile_level_of(101, (40, 60))

@@ -8,8 +8,8 @@ from scipy import stats
 from llm_head.metrics import (
     answer_metrics,
     confusion,
-    fit_logistic,
     krcc,
+    outliers,
     plcc,
     rmse,
     score_metrics,
@@ -44,35 +44,35 @@ def test_plcc_is_exact_far_from_zero_and_for_tiny_values() -> None:
     assert math.isnan(plcc(np.full(4, 0.1), y))
 
 
-def test_logistic_undoes_a_logistic_whatever_the_scale() -> None:
-    x = np.linspace(-2, 2, 60)
-    label = 10 + 80 / (1 + np.exp(-(x - 0.3) / 0.4))
-    for scale, offset in ((1.0, 0.0), (1e-3, 50.0), (1e4, -7.0)):
-        fit = fit_logistic(x * scale + offset, label)
-        assert fit.reason == "" and fit.mapped is not None
-        assert rmse(fit.mapped, label) < 1e-3
-
-
-def test_logistic_never_makes_a_straight_line_worse() -> None:
-    x = np.arange(100.0)
-    fit = fit_logistic(x, 2 * x + 3)
-    assert fit.mapped is not None and plcc(fit.mapped, x) > 0.9999
-
-
 @pytest.mark.parametrize(
     ("predicted", "label", "reason"),
     [
         ([1, 2, 3, 4], [1, 2, 3, 4], "4 rows"),
         ([1, 1, 1, 1, 1], [1, 2, 3, 4, 5], "constant"),
         ([1, 2, 3, 4, 5], [7, 7, 7, 7, 7], "constant"),
-        ([1, 2, 3, 4, 5, 6], [9, 7, 6, 4, 2, 1], "falls"),
+        ([1, 2, 3, 4, 5, 6], [9, 7, 6, 4, 2, 1], "no 4-parameter logistic fit: the fitted curve"),
+        ([1, 2, 3, 4, 5, 6], [9, 7, 6, 4, 2, 1], "no 5-parameter logistic fit: the fitted curve"),
+        ([1, 2, 3, 4, 6], [1, 2, 3, 4, 5], "no 5-parameter logistic fit: 5 rows"),
     ],
 )
 def test_failed_fits_are_reported(predicted: list[float], label: list[float], reason: str) -> None:
-    fit = fit_logistic(predicted, label)
-    assert fit.mapped is None and reason in fit.reason
     result = score_metrics(predicted, label)
-    assert math.isnan(float(result["plcc_logistic"])) and reason in str(result["reason"])
+    assert reason in str(result["reason"])
+    assert math.isnan(float(result["plcc_logistic5"])) and math.isnan(
+        float(result["rmse_logistic5"])
+    )
+
+
+def test_outlier_ratio_worked_example() -> None:
+    mapped, label = [50.0, 50, 50, 50], [45.0, 61, 50, 90]
+    # off by 5, 11, 0, 40; twice the deviations is 10, 10, 2, unknown: the second is outside
+    assert outliers(mapped, label, [5, 5, 1, math.nan]) == {
+        "outlier_ratio": pytest.approx(1 / 3), "outlier_n": 3,
+    }  # fmt: skip
+    assert outliers(mapped, label, [math.nan] * 4) == {}
+    failed = outliers([math.nan] * 4, label, [5] * 4)
+    assert math.isnan(failed["outlier_ratio"]) and failed["outlier_n"] == 4
+    assert "outlier_ratio" not in score_metrics(mapped, label)
 
 
 def test_rows_without_label_are_dropped_and_missing_scores_counted() -> None:

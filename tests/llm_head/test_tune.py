@@ -27,6 +27,8 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         tokens="both",
         time="ordered",
         seconds=2,
+        projector="mlp",
+        queries=8,
         epochs=1,
         batch_size=4,
         learning_rate=5e-3,
@@ -104,7 +106,7 @@ def test_features_are_standardised_by_the_training_videos(tmp_path: Path) -> Non
     tuned = tune(make_records(table), {"d": caches}, make_config(tmp_path), "cpu")
     train = table[table["split"] == "train"]["video_id"]
     tokens = np.concatenate([caches["temporal"].read(v).tokens for v in train]).astype(float)
-    mlp = tuned.model.projector.temporal
+    mlp = tuned.model.projector.standard["temporal"]
     np.testing.assert_allclose(mlp.get_buffer("mean"), tokens.mean(0), rtol=1e-5)
     np.testing.assert_allclose(mlp.get_buffer("std"), tokens.std(0), rtol=1e-4)
 

@@ -65,6 +65,7 @@ def predictions(n: int = 40) -> pd.DataFrame:
             "mos": mos,
             "mos_source": "vmaf",
             "score": mos,
+            "score_std": 10.0,
             "level": "good",
             "score_generated": np.nan,
             "impairment_answer": "blur",
@@ -87,7 +88,26 @@ def test_dataset_metrics() -> None:
     in_test = table[table["split"] == "test"]
     assert test["level"]["accuracy"] == in_test["mos"].between(60, 79.999).mean()
     assert test["motion"]["accuracy"] == 1
+    assert sum(sum(row.values()) for row in test["level"]["confusion"].values()) == 20
     assert "impairment" not in test  # no truth, no number
+
+
+def test_parts_of_the_head_and_paired_tests() -> None:
+    rng = np.random.default_rng(1)
+    table = predictions(200).assign(**dict.fromkeys(("p_bad", "p_poor", "p_good"), 0.0))
+    table = table.assign(p_fair=0.5, p_excellent=0.5, mos_std=8.0, fps=[30.0, 60.0] * 100)
+    table["score"] = table["mos"] + rng.normal(0, 10, 200)
+    table["ridge_temporal"] = rng.uniform(0, 100, 200)
+    found = dataset_metrics(table, 200, 0)["test"]
+    assert found["lmm_vqa"]["outlier_n"] == 100 and 0.02 < found["lmm_vqa"]["outlier_ratio"] < 0.3
+    assert found["calibration"]["score_std"]["coverage_68"] == pytest.approx(0.68, abs=0.12)
+    assert found["calibration"]["levels"]["n"] == 100
+    assert set(found["breakdown"]) == {"frame_rate"}  # no size known, two clips a content
+    assert [row["n"] for row in found["breakdown"]["frame_rate"].values()] == [50, 50]
+    assert set(found["against"]) == {"ridge", "svr", "ridge_temporal"}  # no spatial one was there
+    assert found["against"]["ridge_temporal"]["srcc"]["low"] > 0
+    assert found["against"]["ridge_temporal"]["williams"]["plcc_p"] < 1e-6
+    assert found["against"]["svr"]["srcc"]["difference"] < 0  # svr is the label halved
 
 
 def test_without_labels_there_are_no_metrics() -> None:
@@ -115,3 +135,4 @@ def test_rounded() -> None:
         "n": 3,
         "t": "x",
     }
+    assert rounded({"p": 0.0000312345}) == {"p": 3.12e-05}

@@ -1,6 +1,6 @@
 from typing import Any
 
-from pipeline.report.table import label_words, table
+from pipeline.report.table import against_words, fold_lines, label_words, table
 
 ROW: dict[str, Any] = {
     **{"n": 50, "missing": 0, "contents": 10, "srcc": 0.71, "srcc_low": 0.6, "srcc_high": 0.8},
@@ -51,3 +51,27 @@ def test_label_words() -> None:
         "human ratings; of a source not stated; VMAF, not human ratings"
     )
     assert label_words("crowd 2025") == "crowd 2025"
+
+
+def test_a_difference_in_words() -> None:
+    found = {"difference": 0.04, "low": 0.01, "high": 0.07}
+    assert against_words({"srcc": found}) == (
+        "SRCC +0.040 [+0.010, +0.070] on the same videos, better"
+    )
+    assert against_words({"srcc": {**found, "low": -0.01}}).endswith("no sure difference")
+    assert against_words({"srcc": {**found, "high": -0.001, "low": -0.1}}).endswith("worse")
+    assert against_words({"reason": "4 rows; a comparison needs 5"}).startswith("4 rows")
+    few = {"srcc": {**found, "low": None, "high": None}, "reason": "no intervals: too few"}
+    assert against_words(few) == "SRCC differs by +0.040; no intervals: too few"
+
+
+def test_parts_of_the_protocol_are_lines() -> None:
+    median = {"lmm_vqa": {"srcc": 0.9, "plcc_logistic": None}}
+    parts = {str(n): {"lmm_vqa": {"srcc": 0.8 + n / 20}} for n in (1, 2, 3)}
+    folds = {"konvid_1k": {"scheme": "splits", "median": median, "parts": parts}}
+    assert fold_lines(folds) == (
+        "konvid_1k, median of 3 splits: LMM-VQA SRCC 0.900 (0.850 to 0.950), PLCC - after the fit\n"
+    )
+    parts["2"]["lmm_vqa"]["srcc"] = None  # type: ignore[assignment]
+    assert "SRCC 0.900, PLCC" in fold_lines(folds)
+    assert fold_lines({}) == ""

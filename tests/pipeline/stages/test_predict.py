@@ -3,6 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from llm_head.baselines import BASELINES
 from llm_head.levels import level_of
 from llm_head.predictions import COLUMNS
 from pipeline import layout, manifest
@@ -27,7 +28,7 @@ def test_predict_scores_every_video_that_has_tokens(
     with pytest.raises(PredictError, match=r"1 of 12 videos have no tokens, .* v11"):
         predict.run(params, "syn")
     found = pd.read_csv(layout.predictions("syn"))
-    assert found.columns.tolist() == [*COLUMNS, "ridge", "svr"]
+    assert found.columns.tolist() == [*COLUMNS, *BASELINES]
     assert found["video_id"].tolist() == table["video_id"].tolist()[:-1]
     assert found["level"].tolist() == [level_of(score) for score in found["score"]]
     levels = found[[name for name in COLUMNS if name.startswith("p_")]]

@@ -1,0 +1,63 @@
+"""Tuning that goes on from a tuned head, on another data set."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from transformers import set_seed
+
+from llm_head.checkpoint import Head
+from llm_head.data import Caches, Samples, group
+from llm_head.instruct import Record
+from llm_head.tune import TuneConfig, Tuned, TuneError, _check, _train, _with_tokens
+
+log = logging.getLogger(__name__)
+
+
+def fine_tune(
+    head: Head,
+    records: Sequence[Record],
+    caches: Mapping[str, Caches],
+    config: TuneConfig,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> Tuned:
+    """Tune a head further on the records of splits train and val; the head given is changed.
+
+    As `llm_head.tune.tune`, but for the start: projector, LoRA layers and the features' means and
+    deviations are the head's own. There is neither dropout nor alignment, as in a loaded head.
+
+    Args:
+        caches: by dataset, then kind.
+
+    Raises:
+        TuneError: if no record is for training, or the head was tuned with other tokens or time.
+
+    Source: the protocol of the field (trained on LSVQ, then fine-tuned per data set).
+    """
+    shape = head.shape
+    asked = (config.tokens, config.time, config.seconds)
+    if asked != (shape.tokens, shape.time, shape.seconds):
+        raise TuneError(
+            f"the head reads {shape.tokens} tokens, time {shape.time}, {shape.seconds} s; section "
+            f"tune asks for {asked}; run stage tune again"
+        )
+    set_seed(config.seed)
+    _check(records, caches, config)
+    usable = _with_tokens(records, caches)
+    videos = {
+        split: group(record for record in usable if record.split == split)
+        for split in ("train", "val")
+    }
+    if not videos["train"]:
+        raise TuneError("no video of split train has tokens")
+    samples = {
+        split: Samples(
+            found, caches, head.chat, shape, config.level_std, config.seed, parts=split == "train"
+        )
+        for split, found in videos.items()
+    }
+    for name, parameter in head.model.llm.named_parameters():
+        parameter.requires_grad_("lora_" in name)  # PEFT loads its layers frozen
+    log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
+    history, best_epoch = _train(head.model, samples, config, device)
+    return Tuned(head.model.eval(), head.chat, history, best_epoch)
