@@ -70,8 +70,16 @@ def token_file(folder: Path, video_id: str) -> Path:
     >>> token_file(Path("c"), "../../etc/passwd").as_posix()
     'c/%2E%2E/%2E%2E/etc/passwd.h5'
     """
-    parts = [_component(part) for part in video_id.split("/")]
-    return folder.joinpath(*parts[:-1], parts[-1] + ".h5")
+    return folder / token_name(video_id)
+
+
+def token_name(video_id: str) -> str:
+    """Return the file of a video's tokens relative to its cache, with `/`; cheap, unlike a Path.
+
+    >>> token_name("batch1/0042")
+    'batch1/0042.h5'
+    """
+    return "/".join(_component(part) for part in video_id.split("/")) + ".h5"
 
 
 def _component(part: str) -> str:
@@ -95,6 +103,7 @@ def write_tokens(path: Path, tokens: Tokens, fingerprint: Fingerprint, video_sha
 
     Raises:
         CacheError: if the tokens are empty or not finite, or do not read back as written.
+        OSError: if the folder cannot be written, with the system's own reason in `errno`.
     """
     array = tokens.tokens
     if array.ndim not in (2, 3) or array.shape[0] < 1 or array.dtype != np.float16:
@@ -103,34 +112,53 @@ def write_tokens(path: Path, tokens: Tokens, fingerprint: Fingerprint, video_sha
         raise CacheError(f"{path}: {tokens.pts_s.shape} times for tokens of {array.shape}")
     if not np.isfinite(array).all():
         raise CacheError(f"{path}: {int((~np.isfinite(array)).sum())} tokens are not finite")
+    image = _image(tokens, fingerprint, video_sha256)
     with replacing(path) as tmp:
-        with h5py.File(tmp, "w") as file:
-            # one chunk of the file per chunk of video: a reader of one second reads one second
-            file.create_dataset(
-                "tokens", data=array, chunks=(1, *array.shape[1:]), fletcher32=True
-            ).flush()
-            # space is given out when data is flushed; left to the moment when Python drops the
-            # dataset, the same tokens would now and then lie elsewhere in the file
-            file.create_dataset("pts_s", data=tokens.pts_s.astype(np.float64)).flush()
-            file.attrs["schema"] = SCHEMA
-            file.attrs["fingerprint"] = canonical(fingerprint)
-            file.attrs["fingerprint_sha256"] = fingerprint_sha256(fingerprint)
-            file.attrs["video_sha256"] = video_sha256
-            file.attrs["h5py"] = h5py.__version__
-            file.attrs["complete"] = True
+        tmp.write_bytes(image)
         if not np.array_equal(_read(tmp).tokens, array):
             raise CacheError(f"{path}: does not read back as written; check the disk")
 
 
+def _image(tokens: Tokens, fingerprint: Fingerprint, video_sha256: str) -> bytes:
+    """Return the bytes of a token file, made in memory.
+
+    HDF5 does not survive a disk that fills up under it: the process crashes at its next use. So
+    HDF5 writes to memory, and only a plain write, which fails cleanly, meets the disk.
+    """
+    with h5py.File("tokens.h5", "w", driver="core", backing_store=False) as file:
+        array = tokens.tokens
+        # one chunk of the file per chunk of video: a reader of one second reads one second
+        file.create_dataset(
+            "tokens", data=array, chunks=(1, *array.shape[1:]), fletcher32=True
+        ).flush()
+        # space is given out when data is flushed; left to the moment when Python drops the
+        # dataset, the same tokens would now and then lie elsewhere in the file
+        file.create_dataset("pts_s", data=tokens.pts_s.astype(np.float64)).flush()
+        file.attrs["schema"] = SCHEMA
+        file.attrs["fingerprint"] = canonical(fingerprint)
+        file.attrs["fingerprint_sha256"] = fingerprint_sha256(fingerprint)
+        file.attrs["video_sha256"] = video_sha256
+        file.attrs["h5py"] = h5py.__version__
+        file.attrs["complete"] = True
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
 def stale_reason(path: Path, fingerprint_sha256: str, video_sha256: str) -> str | None:
-    """Return why a video's file cannot be used, or None if it is current."""
+    """Return why a video's file cannot be used, or None if it is current.
+
+    All of the file is read, so that its checksums are compared.
+    """
     if not path.exists():
         return "not encoded yet"
     try:
         with h5py.File(path, "r", locking=False) as file:
             attributes = dict(file.attrs)
             whole = "tokens" in file and "pts_s" in file
-    except (OSError, RuntimeError, KeyError, ValueError):
+            if whole:
+                file["tokens"][()], file["pts_s"][()]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError):
         return "the file is damaged"
     if not whole or not attributes.get("complete") or attributes.get("schema") != SCHEMA:
         return "the file is incomplete or of another schema"
@@ -205,7 +233,7 @@ class TokenCache:
             return _read(path)
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise CacheError(
-                f"{path}: damaged ({error}); re-run the stage, it is redone"
+                f"{path}: damaged ({error}); delete it and run the stage again"
             ) from error
 
 

@@ -20,6 +20,15 @@ Scheduler = Annotated[
     str | None, typer.Option(help="overrides run.scheduler: none, local or tcp://host:port")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be encoded and why")]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="only try again the videos of failures.csv")
+]
+AllowFailures = Annotated[
+    int | None, typer.Option(help="overrides run.allow_failures: so many videos may fail")
+]
+Report = Annotated[
+    Path | None, typer.Option(help="write Dask's own report of the run to this HTML file")
+]
 PARAMS = Path("params.yaml")
 
 
@@ -105,37 +114,34 @@ def leaks(params: ParamsFile = PARAMS) -> None:
     _stage("leaks")(settings.load(params))
 
 
-@app.command()
-def spatial(
-    dataset: Dataset,
-    params: ParamsFile = PARAMS,
-    scheduler: Scheduler = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Encode the key frame of each second into spatial tokens."""
-    _stage("spatial")(_with_scheduler(params, scheduler), dataset, dry_run=dry_run)
+def _extraction(name: str, help_text: str) -> None:
+    """Add one of the three commands that fill token caches; they differ in which."""
+
+    def command(
+        dataset: Dataset,
+        params: ParamsFile = PARAMS,
+        scheduler: Scheduler = None,
+        dry_run: DryRun = False,
+        retry_failed: RetryFailed = False,
+        allow_failures: AllowFailures = None,
+        performance_report: Report = None,
+    ) -> None:
+        given = {"scheduler": scheduler, "allow_failures": allow_failures}
+        changed = {key: value for key, value in given.items() if value is not None}
+        _stage(name)(
+            settings.load(params, changed),
+            dataset,
+            dry_run=dry_run,
+            retry_failed=retry_failed,
+            report=performance_report,
+        )
+
+    app.command(name, help=help_text)(command)
 
 
-@app.command()
-def temporal(
-    dataset: Dataset,
-    params: ParamsFile = PARAMS,
-    scheduler: Scheduler = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Encode each second into a temporal token."""
-    _stage("temporal")(_with_scheduler(params, scheduler), dataset, dry_run=dry_run)
-
-
-@app.command()
-def extract(
-    dataset: Dataset,
-    params: ParamsFile = PARAMS,
-    scheduler: Scheduler = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Fill both caches with one decode of each video."""
-    _stage("extract")(_with_scheduler(params, scheduler), dataset, dry_run=dry_run)
+_extraction("spatial", "Encode the key frame of each second into spatial tokens.")
+_extraction("temporal", "Encode each second into a temporal token.")
+_extraction("extract", "Fill both caches with one decode of each video.")
 
 
 @app.command()
@@ -214,7 +220,3 @@ def compare_runs(
 ) -> None:
     """Test whether one run is better than another on the same videos, or it is chance."""
     print(_stage("compare_runs")(settings.load(params), first, second, split))
-
-
-def _with_scheduler(params: Path, scheduler: str | None) -> settings.Params:
-    return settings.load(params, {} if scheduler is None else {"scheduler": scheduler})

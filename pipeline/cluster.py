@@ -5,14 +5,19 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dask
 import torch
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, performance_report
 
 from pipeline.settings import RunSettings
 
 log = logging.getLogger(__name__)
+
+
+class ClusterError(RuntimeError):
+    """Dask's scheduler cannot be reached, was lost, or is needed and not there."""
 
 
 def device(run: RunSettings) -> str:
@@ -30,42 +35,82 @@ def workers(run: RunSettings) -> int:
 
 
 def threads(run: RunSettings) -> int:
-    """Return torch's threads in one worker; Dask would leave it one."""
+    """Return torch's threads in one worker, asked for in that worker; Dask would leave it one."""
     cores = len(os.sched_getaffinity(0))
-    return cores if run.scheduler == "none" else max(1, cores // workers(run))
+    if run.threads:
+        return run.threads
+    # who starts workers elsewhere (dask worker, SLURM) gives each its cores
+    return max(1, cores // workers(run)) if run.scheduler == "local" else cores
 
 
 @contextmanager
-def connected(run: RunSettings, tasks: int) -> Iterator[Client | None]:
+def connected(run: RunSettings, tasks: int, report: Path | None = None) -> Iterator[Client | None]:
     """Yield a Dask client, or None where the work is done in this process.
 
     Args:
         run: `scheduler` chooses; a local cluster ends with the context.
         tasks: how many there are; no cluster is started for none, nor more workers than tasks.
+        report: HTML file for Dask's own report of the run's performance.
+
+    Raises:
+        ClusterError: if the scheduler does not answer, or there is none to report on.
     """
+    if run.scheduler == "none" and report:
+        raise ClusterError(
+            f"{report}: a performance report needs Dask: --scheduler local or tcp://"
+        )
     if run.scheduler == "none" or tasks == 0:
         yield None
-    elif run.scheduler == "local":
-        # a video that kills two workers is the video's fault; Dask's default takes four
-        settings = {"distributed.scheduler.allowed-failures": 1}
-        with tempfile.TemporaryDirectory(prefix="lmm-vqa-") as scratch, dask.config.set(settings):
-            cluster_class, count = _local_cluster(run), min(workers(run), tasks)
-            with (
-                cluster_class(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    local_directory=scratch,
-                    dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.ERROR,
-                ) as cluster,
-                Client(cluster) as client,
-            ):
-                log.info("%d workers, dashboard %s", count, client.dashboard_link)
-                yield client
-    else:
-        with Client(run.scheduler) as client:
-            log.info("scheduler %s, dashboard %s", run.scheduler, client.dashboard_link)
+        return
+    with _client(run, tasks) as client:
+        log.info(
+            "%s, %d workers, dashboard %s",
+            client.scheduler.address,
+            count_workers(client),
+            client.dashboard_link,
+        )
+        if report is None:
             yield client
+        else:
+            report.parent.mkdir(parents=True, exist_ok=True)
+            with performance_report(filename=str(report)):
+                yield client
+            log.info("performance report: %s", report)
+
+
+def count_workers(client: Client) -> int:
+    """Return how many workers the scheduler has at this moment."""
+    return len(client.scheduler_info()["workers"])
+
+
+@contextmanager
+def _client(run: RunSettings, tasks: int) -> Iterator[Client]:
+    if run.scheduler != "local":
+        try:
+            client = Client(run.scheduler, timeout="10s")
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(
+                f"{run.scheduler}: no Dask scheduler answers there ({error}); start one with "
+                "`dask scheduler`, see docs/cluster.md"
+            ) from error
+        with client:
+            yield client
+        return
+    # a video that kills two workers is the video's fault; Dask's default takes four
+    settings = {"distributed.scheduler.allowed-failures": 1}
+    with (
+        tempfile.TemporaryDirectory(prefix="lmm-vqa-") as scratch,
+        dask.config.set(settings),
+        _local_cluster(run)(
+            n_workers=min(workers(run), tasks),
+            threads_per_worker=1,
+            local_directory=scratch,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
 
 
 def _local_cluster(run: RunSettings) -> type[LocalCluster]:

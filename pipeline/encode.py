@@ -1,20 +1,26 @@
 """One video to its token files: what a worker does. A call makes whole files or none."""
 
 import functools
+import socket
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline import consecutive, video
-from pipeline.cache import Kind, Tokens, token_file, write_tokens
-from pipeline.settings import SpatialSettings, TemporalSettings
+from pipeline import cluster, video
+from pipeline.cache import CacheError, Kind, Tokens, token_file, write_tokens
+from pipeline.decoder import Decoder
+from pipeline.journal import Stamp, stamp
+from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
+from pipeline.storage import StorageError, storage
+from pipeline.video import VideoError
 
 
 class Encoder(Protocol):
@@ -55,52 +61,128 @@ class Target:
         return isinstance(self.settings, TemporalSettings) and self.settings.clip == "consecutive"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Video:
-    """A manifest row as a worker needs it."""
+    """A manifest row as a worker needs it; `duration_s` is stated by the file, 0 if it is not."""
 
     video_id: str
     path: Path
     sha256: str
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A video and the caches that want it, each with the fingerprint that its tokens must have.
+
+    `root` is the folder that paths of the manifest start from; workers start elsewhere.
+    """
+
+    root: Path
+    video: Video
+    targets: tuple[Target, ...]
+    fingerprints: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one video: chunks encoded, or the reason why not."""
+    """What became of one video.
+
+    Attributes:
+        video_id: whose it is.
+        chunks: how many were encoded; 0 if it failed.
+        seconds: that it took.
+        stamps: of the files written, one per target of the job.
+        failure: why there are none.
+        stage: where it failed: decode, encode, or worker (which died with it).
+    """
 
     video_id: str
-    chunks: int
-    seconds: float
+    chunks: int = 0
+    seconds: float = 0.0
+    stamps: tuple[Stamp, ...] = ()
     failure: str | None = None
+    stage: str = ""
 
 
-def encode_video(item: Video, targets: tuple[Target, ...], device: str, threads: int) -> Record:
+class WorkerError(RuntimeError):
+    """A worker would make other tokens than were asked for."""
+
+
+def encode_video(job: Job, run: RunSettings) -> Record:
     """Decode a video once, encode it for every target and write the token files.
 
     Whatever is wrong with the video becomes the record's failure; nothing is written then.
+
+    Raises:
+        StorageError: if the tokens cannot be written.
+        WorkerError: if this process has other weights or another version than the plan.
     """
     started = time.perf_counter()
+    encoders = [_agreed(*pair, run) for pair in zip(job.targets, job.fingerprints, strict=True)]
+    path, stage = job.root / job.video.path, "decode"
+    rows: list[list[NDArray[np.float16]]] = [[] for _ in encoders]
+    pts_s: list[float] = []
+    clip_frames = max(target.clip_frames for target in job.targets)
+    in_a_row = any(target.consecutive for target in job.targets)
     try:
-        encoders = [encoder(target.settings, device, threads) for target in targets]
-        tokens: list[list[NDArray[np.float16]]] = [[] for _ in targets]
-        pts_s: list[float] = []
-        wanted = max(target.clip_frames for target in targets)
-        in_a_row = any(target.consecutive for target in targets)
-        decoded = (consecutive.chunks if in_a_row else video.chunks)(item.path, wanted)
-        for chunk in decoded:
-            pts_s.append(chunk.start_s)
-            for target, encode, rows in zip(targets, encoders, tokens, strict=True):
-                rows.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
-        for target, encode, rows in zip(targets, encoders, tokens, strict=True):
-            write_tokens(
-                token_file(target.folder, item.video_id),
-                Tokens(np.concatenate(rows), np.array(pts_s)),
-                fingerprint(target.settings, encode),
-                item.sha256,
-            )
-    except (video.VideoError, av.FFmpegError, MemoryError) as error:
-        return Record(item.video_id, 0, time.perf_counter() - started, str(error) or repr(error))
-    return Record(item.video_id, len(pts_s), time.perf_counter() - started)
+        with closing(_decoder().chunks(path, clip_frames, run, in_a_row)) as chunks:
+            for chunk in chunks:
+                stage = "encode"
+                pts_s.append(chunk.start_s)
+                for target, encode, row in zip(job.targets, encoders, rows, strict=True):
+                    row.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
+                stage = "decode"
+        stage = "encode"
+        made = [Tokens(np.concatenate(row), np.array(pts_s)) for row in rows]
+        stamps = tuple(
+            _write(target, job.video, tokens, wanted)
+            for target, tokens, wanted in zip(job.targets, made, job.fingerprints, strict=True)
+        )
+    except StorageError:
+        raise
+    except Exception as error:  # a stranger's file: whatever it brings about costs itself only
+        known = isinstance(error, VideoError | CacheError)
+        reason = (str(error) if known else f"{path}: {error!r}").replace(f"{job.root}/", "")
+        took_s = time.perf_counter() - started
+        return Record(job.video.video_id, seconds=took_s, failure=reason, stage=stage)
+    return Record(job.video.video_id, len(pts_s), time.perf_counter() - started, stamps)
+
+
+def _agreed(target: Target, wanted: dict[str, Any], run: RunSettings) -> Encoder:
+    """Return the encoder, if its tokens will be those that the plan speaks of."""
+    found = encoder(target.settings, cluster.device(run), cluster.threads(run))
+    made = fingerprint(target.settings, found)
+    if made != wanted:
+        differing = sorted(k for k in made | wanted if made.get(k) != wanted.get(k))
+        raise WorkerError(
+            f"worker {socket.gethostname()} makes other {target.kind} tokens than were planned: "
+            f"{', '.join(differing)} differ; give it the same code, weights and libraries"
+        )
+    return found
+
+
+def _write(target: Target, item: Video, tokens: Tokens, made: dict[str, Any]) -> Stamp:
+    path = token_file(target.folder, item.video_id)
+    if not target.folder.is_dir():
+        raise StorageError(
+            f"{target.folder}: worker {socket.gethostname()} does not see this folder; all "
+            "machines must have it under the same path"
+        )
+    with storage(target.folder):
+        write_tokens(path, tokens, made, item.sha256)
+        return stamp(path.stat())
+
+
+_own = threading.local()  # a process may run several tasks at a time
+
+
+def _decoder() -> Decoder:
+    """Return this thread's decoder: one process, kept from video to video."""
+    if not hasattr(_own, "decoder"):
+        _own.decoder = Decoder()
+    found: Decoder = _own.decoder
+    return found
 
 
 def fingerprint(settings: SpatialSettings | TemporalSettings, encode: Encoder) -> dict[str, Any]:

@@ -1,32 +1,31 @@
-"""Extraction: plan what is stale, encode it on Dask or in this process, and close the cache."""
+"""Extraction: encode what the plan says on Dask or in this process, and close the caches."""
 
-import csv
-import io
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
-from distributed import Client, as_completed
+from distributed import Client, Future, KilledWorker, as_completed
+from distributed.comm import CommClosedError
 
-from pipeline import cluster
-from pipeline.atomic import TMP_PREFIX, write_text
-from pipeline.cache import (
-    FAILURES,
-    INDEX,
-    fingerprint_sha256,
-    stale_reason,
-    token_file,
-    write_index,
-)
-from pipeline.encode import Record, Target, Video, encode_video, encoder, fingerprint
+from pipeline import cluster, failures, journal
+from pipeline.cache import FAILURES, INDEX, fingerprint_sha256, write_index
+from pipeline.cluster import ClusterError
+from pipeline.encode import Job, Record, Target, encode_video
+from pipeline.estimate import estimate
+from pipeline.failures import Failure
+from pipeline.plan import Cache, Plan, plan
 from pipeline.progress import bar
 from pipeline.settings import RunSettings
+from pipeline.storage import free_bytes, storage
 
 WINDOW = 3  # tasks in flight per worker: a video that kills its worker takes few others with it
+LOOK_EVERY_S = 5.0  # for workers that have joined or left
 
 log = logging.getLogger(__name__)
 
@@ -35,51 +34,27 @@ class ExtractError(RuntimeError):
     """Some videos have no tokens; failures.csv in the cache names each with its reason."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What an extraction would do.
-
-    Attributes:
-        todo: videos to encode, in manifest order.
-        reasons: how many videos are to be done, by reason.
-        current: how many have current tokens already.
-        fingerprints: one per target.
-    """
-
-    todo: list[Video]
-    reasons: Counter[str]
-    current: int
-    fingerprints: list[dict[str, object]]
-
-    def __str__(self) -> str:
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(self.reasons.items()))
-        total = self.current + len(self.todo)
-        return f"{total} videos: {self.current} cached, {len(self.todo)} to do ({why or 'none'})"
+def announce(planned: Plan, run: RunSettings) -> None:
+    """Say what an extraction will do, how much it will write and how long it will take."""
+    folders = ", ".join(str(cache.target.folder) for cache in planned.caches)
+    log.info("%s: %s", folders, planned)
+    if not planned.jobs:
+        return
+    ahead = estimate(planned.jobs, run)
+    log.info("%s", ahead or "no estimate: none of the first videos can be read")
+    free = free_bytes(planned.caches[0].target.folder)
+    if ahead and ahead.bytes > free:
+        log.warning("only %.1f MB are free there", free / 1e6)
 
 
-def plan(manifest: pd.DataFrame, targets: tuple[Target, ...], run: RunSettings) -> Plan:
-    """Compare every video of a manifest with the caches; changes nothing."""
-    device, threads = cluster.device(run), cluster.threads(run)
-    fingerprints = [fingerprint(t.settings, encoder(t.settings, device, threads)) for t in targets]
-    hashes = [fingerprint_sha256(fp) for fp in fingerprints]
-    todo: list[Video] = []
-    reasons: Counter[str] = Counter()
-    for video in _videos(manifest):
-        reason = next(
-            (
-                found
-                for target, wanted in zip(targets, hashes, strict=True)
-                if (found := _stale(target, video, wanted))
-            ),
-            None,
-        )
-        if reason:
-            todo.append(video)
-            reasons[reason] += 1
-    return Plan(todo, reasons, len(manifest) - len(todo), fingerprints)
-
-
-def extract(manifest: pd.DataFrame, targets: tuple[Target, ...], run: RunSettings) -> None:
+def extract(
+    manifest: pd.DataFrame,
+    targets: tuple[Target, ...],
+    run: RunSettings,
+    *,
+    retry_failed: bool = False,
+    report: Path | None = None,
+) -> None:
     """Bring the caches of `targets` in line with a manifest.
 
     Stale and missing videos are encoded, files of videos that are gone are removed, and the index
@@ -88,115 +63,199 @@ def extract(manifest: pd.DataFrame, targets: tuple[Target, ...], run: RunSetting
     Args:
         manifest: with video_id, path and sha256.
         targets: the caches; each video is decoded once for all of them.
-        run: workers and device.
+        run: where, with which limits, and how many failures are accepted.
+        retry_failed: only try again what failed before.
+        report: HTML file for Dask's performance report.
 
     Raises:
-        ExtractError: at the end, if any video failed; all others are done and indexed.
+        ExtractError: at the end, if more videos failed than are accepted; all others are done and
+            indexed.
+        StorageError: at once, if a folder cannot be written.
+        ClusterError: if the scheduler is not there, or was lost.
+        WorkerError: if a worker would make other tokens.
     """
-    planned = plan(manifest, targets, run)
-    log.info("%s: %s", ", ".join(str(t.folder) for t in targets), planned)
-    for target in targets:
-        if planned.todo:
-            (target.folder / INDEX).unlink(missing_ok=True)
-        _prune(target, manifest)
-    with cluster.connected(run, len(planned.todo)) as client:
-        records = (
-            _here(planned.todo, targets, run)
-            if client is None
-            else _on_dask(client, planned.todo, targets, run)
-        )
-        what = "+".join(target.kind for target in targets)
-        ended = {r.video_id: r.failure for r in bar(records, len(planned.todo), what, "video")}
-    # a video is done if a worker has said so, never because nothing was heard of it
-    failed = {
-        video.video_id: reason
-        for video in planned.todo
-        if (reason := ended.get(video.video_id, "no worker has answered for it"))
-    }
-    for target, made in zip(targets, planned.fingerprints, strict=True):
-        _close(target, manifest, made, failed)
-    if failed:
-        first = "\n".join(f"  {video_id}: {why}" for video_id, why in list(failed.items())[:5])
-        raise ExtractError(
-            f"{len(failed)} of {len(manifest)} videos failed, the others are done; all are named "
-            f"in {targets[0].folder / FAILURES}, the first of them:\n{first}"
-        )
+    with ExitStack() as stack:
+        lines = [stack.enter_context(journal.writing(target.folder)) for target in targets]
+        # planned under the lock: nobody else changes the folders from here on
+        planned = plan(manifest, targets, run, retry_failed)
+        announce(planned, run)
+        failed: dict[str, Record] = {}
+        try:
+            with cluster.connected(run, len(planned.jobs), report) as client:
+                for cache in planned.caches:  # not before it is sure that there are workers
+                    with storage(cache.target.folder):
+                        _open(cache, planned)
+                records = _here(planned, run) if client is None else _on_dask(client, planned, run)
+                what = "+".join(target.kind for target in targets)
+                for job, record in bar(records, len(planned.jobs), what, "video"):
+                    if record.failure:
+                        failed[record.video_id] = record
+                    else:
+                        _note(planned, job, record, lines)
+            failed |= {record.video_id: record for record in _unheard(planned, failed)}
+        finally:  # however it ends, the next run knows what failed
+            for cache in planned.caches:
+                with storage(cache.target.folder):
+                    _write_failures(cache, planned, failed)
+        for cache in planned.caches:
+            with storage(cache.target.folder):
+                _close(cache, planned)
+    _judge(planned, failed, run)
 
 
-def _videos(manifest: pd.DataFrame) -> Iterator[Video]:
-    for row in manifest.itertuples(index=False):
-        yield Video(str(row.video_id), Path(str(row.path)), str(row.sha256))
+def _open(cache: Cache, planned: Plan) -> None:
+    """Remove the index if the cache will change, files of videos that are gone, and halves."""
+    gone = cache.files.keys() - set(planned.rows.values())
+    if cache.stale or gone:
+        (cache.target.folder / INDEX).unlink(missing_ok=True)
+    for path in (*(cache.target.folder / name for name in sorted(gone)), *cache.half):
+        log.info("removed %s", path)
+        path.unlink(missing_ok=True)
 
 
-def _stale(target: Target, video: Video, wanted: str) -> str | None:
-    return stale_reason(token_file(target.folder, video.video_id), wanted, video.sha256)
+def _here(planned: Plan, run: RunSettings) -> Iterator[tuple[Job, Record]]:
+    for job in planned.jobs:
+        yield job, encode_video(job, run)
 
 
-def _here(todo: list[Video], targets: tuple[Target, ...], run: RunSettings) -> Iterator[Record]:
-    for video in todo:
-        yield encode_video(video, targets, cluster.device(run), cluster.threads(run))
-
-
-def _on_dask(
-    client: Client, todo: list[Video], targets: tuple[Target, ...], run: RunSettings
-) -> Iterator[Record]:
+def _on_dask(client: Client, planned: Plan, run: RunSettings) -> Iterator[tuple[Job, Record]]:
     """Yield records as they come, with a bounded number of tasks in flight."""
-    waiting = iter(todo)
-    videos: dict[str, Video] = {}
+    waiting = iter(planned.jobs)
+    flying: dict[str, Job] = {}
+    pool = as_completed()
+    window = _window(client)
 
-    def submit(video: Video) -> object:
-        future = client.submit(
-            encode_video,
-            video,
-            targets,
-            cluster.device(run),
-            cluster.threads(run),
-            pure=False,  # the same video may be encoded again in one session of the cluster
+    def submit() -> None:
+        for job in islice(waiting, max(0, window() - len(flying))):
+            # not pure: the same video may be encoded again in one session of the cluster
+            future = client.submit(encode_video, job, run, pure=False)
+            flying[future.key] = job
+            pool.add(future)
+
+    submit()
+    try:
+        for future in pool:
+            job = flying.pop(future.key)
+            yield job, _result(future, job, client)
+            submit()
+    finally:
+        pool.clear()
+
+
+def _window(client: Client) -> Callable[[], int]:
+    """Return a function that says how many tasks may be in flight; workers may come and go."""
+    looked, size = float("-inf"), 0
+
+    def window() -> int:
+        nonlocal looked, size
+        if time.monotonic() - looked > LOOK_EVERY_S:
+            size = WINDOW * max(1, cluster.count_workers(client))
+            looked = time.monotonic()
+        return size
+
+    return window
+
+
+def _result(future: Future, job: Job, client: Client) -> Record:
+    """Return a task's record; what is no fault of the video's is raised."""
+    try:
+        record: Record = future.result()
+    except KilledWorker as error:
+        reason = f"{job.video.path}: the worker died with it: {error}"
+        return Record(job.video.video_id, failure=reason, stage="worker")
+    except (CancelledError, CommClosedError) as error:
+        raise ClusterError(
+            f"{client.scheduler.address}: the scheduler has gone, or dropped the work ({error!r}); "
+            "start it again and run the same command: what is finished is kept"
+        ) from error
+    return record
+
+
+def _note(planned: Plan, job: Job, record: Record, lines: list[TextIO]) -> None:
+    """Write down that a video's files are current, for this run's end and for the next run."""
+    name = planned.rows[record.video_id]
+    made = dict(zip((target.folder for target in job.targets), record.stamps, strict=True))
+    for cache, line in zip(planned.caches, lines, strict=True):
+        if found := made.get(cache.target.folder):
+            wanted = fingerprint_sha256(cache.fingerprint)
+            cache.known[name] = journal.entry(found, wanted, job.video.sha256)
+            with storage(cache.target.folder):
+                line.write(f"{name}\t{cache.known[name]}\n")
+
+
+def _unheard(planned: Plan, failed: dict[str, Record]) -> Iterator[Record]:
+    """Yield failures of jobs that nobody has answered for, or that have no files here."""
+    files = {cache.target: journal.scan(cache.target.folder)[0] for cache in planned.caches}
+    for job in planned.jobs:
+        name = planned.rows[job.video.video_id]
+        for cache in planned.caches:
+            if cache.target not in job.targets or job.video.video_id in failed:
+                continue
+            if name not in cache.known:
+                why = "no worker has answered for it"
+            elif name not in files[cache.target]:
+                del cache.known[name]
+                why = (
+                    f"a worker has written its tokens, but {cache.target.folder} does not have "
+                    "them as seen from here; do all machines share that folder?"
+                )
+            else:
+                continue
+            yield Record(job.video.video_id, failure=why, stage="worker")
+
+
+def _write_failures(cache: Cache, planned: Plan, failed: dict[str, Record]) -> None:
+    """Write those of this run, and those of earlier ones that nothing has been done about."""
+    wanted = fingerprint_sha256(cache.fingerprint)
+    rows = {
+        video_id: failure
+        for video_id, failure in cache.failed.items()
+        if planned.rows[video_id] not in cache.known
+    }
+    for job in planned.jobs:
+        video = job.video
+        if cache.target in job.targets and (record := failed.get(video.video_id)):
+            before = rows[video.video_id].attempts if video.video_id in rows else 0
+            rows[video.video_id] = Failure(
+                video_id=video.video_id,
+                path=str(video.path),
+                stage=record.stage,
+                reason=record.failure or "",
+                attempts=before + 1,
+                video_sha256=video.sha256,
+                fingerprint_sha256=wanted,
+            )
+    for video_id in rows:  # tokens of an earlier state of this video must not be read
+        (cache.target.folder / planned.rows[video_id]).unlink(missing_ok=True)
+    failures.write(cache.target.folder, (rows[v] for v in planned.rows if v in rows))
+
+
+def _close(cache: Cache, planned: Plan) -> None:
+    """Write the journal and, last, the index; a cache that lacks untried videos gets none."""
+    journal.rewrite(cache.target.folder, cache.known)
+    if not planned.left:
+        done = {v: planned.shas[v] for v, name in planned.rows.items() if name in cache.known}
+        write_index(cache.target.folder, cache.fingerprint, done)
+
+
+def _judge(planned: Plan, failed: dict[str, Record], run: RunSettings) -> None:
+    """Fail the stage if more videos failed than are accepted."""
+    folder = planned.caches[0].target.folder
+    count = len(failed) + len(planned.given_up)
+    before = {f.video_id: f.reason for cache in planned.caches for f in cache.failed.values()}
+    reasons = {v: before[v] for v in planned.given_up}
+    reasons |= {v: record.failure or "" for v, record in failed.items()}
+    first = "\n".join(f"  {video_id}: {why}" for video_id, why in list(reasons.items())[:5])
+    message = (
+        f"{count} of {len(planned.rows)} videos failed, the others are done; all are named in "
+        f"{folder / FAILURES}, the first of them:\n{first}"
+    )
+    if planned.left:
+        raise ExtractError(
+            f"{planned.left} videos are still to be encoded for the first time, so {folder} has no "
+            "index yet; run the same command without --retry-failed"
         )
-        videos[future.key] = video
-        return future
-
-    window = WINDOW * max(1, len(client.scheduler_info()["workers"]))
-    pool = as_completed([submit(video) for video in islice(waiting, window)])
-    for future in pool:
-        video = videos.pop(future.key)
-        error = future.exception()
-        yield Record(video.video_id, 0, 0.0, repr(error)) if error else future.result()
-        for following in islice(waiting, 1):
-            pool.add(submit(following))
-
-
-def _prune(target: Target, manifest: pd.DataFrame) -> None:
-    """Remove token files of videos that the manifest does not have, and half-written files."""
-    wanted = {token_file(target.folder, str(video_id)) for video_id in manifest["video_id"]}
-    for path in sorted(target.folder.rglob("*.h5")):
-        if path not in wanted or path.name.startswith(TMP_PREFIX):
-            log.info("removed %s", path)
-            path.unlink()
-
-
-def _close(
-    target: Target,
-    manifest: pd.DataFrame,
-    made: dict[str, object],
-    failed: dict[str, str],
-) -> None:
-    """Write failures.csv and, last, the index."""
-    failures = target.folder / FAILURES
-    rows = [
-        (video.video_id, video.path, target.kind, failed[video.video_id])
-        for video in _videos(manifest)
-        if video.video_id in failed
-    ]
-    for video_id, *_ in rows:  # tokens of an earlier state of this video must not be read
-        token_file(target.folder, video_id).unlink(missing_ok=True)
-    if rows:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("video_id", "path", "stage", "reason"))
-        writer.writerows(rows)
-        write_text(failures, text.getvalue())
-    else:
-        failures.unlink(missing_ok=True)
-    done = {v.video_id: v.sha256 for v in _videos(manifest) if v.video_id not in failed}
-    write_index(target.folder, made, done)
+    if count > run.allow_failures:
+        raise ExtractError(message)
+    if count:
+        log.warning("%s\n(up to %d are accepted)", message, run.allow_failures)

@@ -1,7 +1,7 @@
 """Every setting of params.yaml, one class per section, checked when the file is read.
 
 A section has the name of the stage that reads it, so DVC can track whole sections. Section `run`
-holds what changes speed only; no stage tracks it.
+holds what changes no number; no stage tracks it.
 """
 
 from collections.abc import Mapping
@@ -167,11 +167,18 @@ class EvaluateSettings(Section):
 
 
 class RunSettings(Section):
-    """Speed only: nothing here may change a number."""
+    """Speed, place and limits: nothing here may change a number, only which numbers there are."""
 
     scheduler: str = "local"  # `none`: in this process; `local`: a cluster here; or tcp://host:port
     workers: int = Field(default=0, ge=0)  # of a local cluster; 0: one per core, or one per GPU
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(default=0, ge=0)  # torch's, per worker; 0: the worker's share of the cores
+    allow_failures: int = Field(default=0, ge=0)  # videos that may fail without failing the stage
+    # Limits of one video's decoder. Time is what is spent waiting for it: so much for a video, and
+    # so much more for each second of it that has come.
+    decode_limit_s: float = Field(default=60.0, gt=0)
+    decode_limit_per_chunk_s: float = Field(default=10.0, ge=0)
+    decode_memory_mb: int = Field(default=4096, ge=256)
 
     @field_validator("scheduler")
     @classmethod
@@ -208,7 +215,7 @@ class Params(Section):
         return self
 
 
-def load(path: Path = Path("params.yaml"), run: Mapping[str, str] | None = None) -> Params:
+def load(path: Path = Path("params.yaml"), run: Mapping[str, object] | None = None) -> Params:
     """Read and check params.yaml.
 
     Args:

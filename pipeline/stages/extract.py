@@ -1,30 +1,40 @@
 """Both encoders from one decode: reads a manifest, writes data/<dataset>/{spatial,temporal}/."""
 
-import logging
+from pathlib import Path
 
 from pipeline import extract, layout, manifest
 from pipeline.cache import Kind
 from pipeline.encode import Target
+from pipeline.plan import plan
 from pipeline.settings import Params
-
-log = logging.getLogger(__name__)
 
 
 def run(
     params: Params,
     dataset: str,
     kinds: tuple[Kind, ...] = ("spatial", "temporal"),
+    *,
     dry_run: bool = False,
+    retry_failed: bool = False,
+    report: Path | None = None,
 ) -> None:
     """Bring the caches of one data set in line with its manifest; a dry run only says what is due.
 
     The folders are absolute, since workers of a remote scheduler start elsewhere.
+
+    Args:
+        params: of which sections spatial, temporal and run are read.
+        dataset: its name.
+        kinds: the caches to fill, by one decode of each video.
+        dry_run: change nothing.
+        retry_failed: only try again what failed before.
+        report: HTML file for Dask's performance report.
     """
     targets = tuple(
         Target(getattr(params, kind), layout.cache(dataset, kind).absolute()) for kind in kinds
     )
     table = manifest.read(layout.manifest(dataset))
     if dry_run:
-        log.info("%s", extract.plan(table, targets, params.run))
+        extract.announce(plan(table, targets, params.run, retry_failed), params.run)
     else:
-        extract.extract(table, targets, params.run)
+        extract.extract(table, targets, params.run, retry_failed=retry_failed, report=report)

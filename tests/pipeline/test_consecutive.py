@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import consecutive, encode, video
-from pipeline.settings import SpatialSettings, TemporalSettings
+from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
 from tests.clips import number_of, numbered_frame, write_video
 
 
@@ -73,7 +73,10 @@ def test_the_setting_reaches_the_encoder_and_the_fingerprint(
     recorder = Recorder()
     monkeypatch.setattr(encode, "encoder", lambda *_: recorder)
     item = encode.Video("v", numbered_video("v.mp4", 60, 2), "0" * 64)
-    done = encode.encode_video(item, (encode.Target(settings, tmp_path / "t"),), "cpu", 1)
+    (tmp_path / "t").mkdir()
+    wanted = encode.fingerprint(settings, recorder)
+    job = encode.Job(tmp_path, item, (encode.Target(settings, tmp_path / "t"),), (wanted,))
+    done = encode.encode_video(job, RunSettings(device="cpu"))
     assert done.failure is None and done.chunks == 2
     assert recorder.seen == [list(range(32)), list(range(60, 92))]
     found = encode.fingerprint(settings, recorder)
