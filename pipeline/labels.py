@@ -1,5 +1,7 @@
 """A folder of videos and, if there is one, its table of labels, joined without guessing."""
 
+import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline import tables
 from pipeline.settings import DatasetSettings
 
 SUFFIXES = frozenset(
@@ -38,7 +41,6 @@ SUFFIXES = frozenset(
     }
 )
 SPLITS = ("train", "val", "test")
-MAX_TABLE_BYTES = 500_000_000
 COLUMNS = (
     *("video_id", "path", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
     *("split", "fold", "content", "impairment", "motion"),
@@ -177,13 +179,10 @@ def _read_csv(settings: DatasetSettings) -> pd.DataFrame:
     path = settings.root / settings.labels
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; set datasets.NAME.labels in params.yaml")
-    if path.stat().st_size > MAX_TABLE_BYTES:
-        raise ManifestError(f"{path}: over {MAX_TABLE_BYTES // 1_000_000} MB; not a label table")
     try:
-        # text first: an id such as 007 or 1e5 is not a number
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, UnicodeError) as error:
-        raise ManifestError(f"{path}: not a CSV table: {error}") from error
+        table = tables.read_csv(path)  # as text: an id such as 007 or 1e5 is not a number
+    except tables.TableError as error:
+        raise ManifestError(str(error)) from error
     missing = {settings.filename_column} - set(table.columns)
     if missing:
         raise ManifestError(
@@ -279,7 +278,20 @@ def refuse(where: str, wrong: Sequence[str], what: str) -> None:
 
 
 def _id(video: Path) -> str:
-    return video.with_suffix("").as_posix()
+    """Return the id: the path without suffix, as text that any table or log line can hold.
+
+    Bytes that are no UTF-8, line ends and other control characters are written out.
+
+    >>> _id(Path("a/caf\\udce9\\n.mp4"))
+    'a/caf\\\\xe9\\\\n'
+    """
+    text = os.fsencode(video.with_suffix("").as_posix()).decode(errors="backslashreplace")
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
+        else char
+        for char in text
+    )
 
 
 def _fill(table: pd.DataFrame, column: str, value: str) -> None:
