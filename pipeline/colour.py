@@ -16,6 +16,7 @@ from functools import cache
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from pipeline.container import VideoError
@@ -28,6 +29,9 @@ HLG_GAMMA = 1.2  # the system gamma of BT.2100 at a peak of 1000 cd/m2
 
 _BT709, _BT601, _BT2020 = 1, 5, 9  # swscale's matrices
 _UNSPECIFIED = 2
+# With 10 bits or more and halved chroma, the default is off by 3 of 255, this by none; with 8 bits
+# swscale's quick way is taken, 1 ms for a frame of 1080 lines rather than 20, within 3 of 255.
+_SCALING = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
 # by FFmpeg's AVColorSpace; 0 is RGB, for which the matrix plays no part
 _MATRICES = {0: _BT601, 1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: _BT2020, 10: _BT2020}
 _PQ, _HLG = 16, 18  # AVColorTransferCharacteristic
@@ -60,9 +64,13 @@ def to_rgb(frame: av.VideoFrame, size_px: tuple[int, int] | None = None) -> Fram
         raise VideoError(f"colour matrix {space} (ITU-T H.273) is not known here")
     width, height = size_px or (frame.width, frame.height)
     hdr = int(frame.color_trc) in (_PQ, _HLG)
-    # one thread: videos run side by side
     converted = frame.reformat(
-        width, height, "rgb48le" if hdr else "rgb24", src_colorspace=matrix, threads=1
+        width,
+        height,
+        "rgb48le" if hdr else "rgb24",
+        src_colorspace=matrix,
+        interpolation=_SCALING,
+        threads=1,  # videos run side by side
     ).to_ndarray()
     array: Frame = _tone_mapped(converted, int(frame.color_trc)) if hdr else converted
     quarter_turns = round(frame.rotation / 90) % 4

@@ -35,6 +35,7 @@ _OPTIONS = {
     "codec_whitelist": _DECODERS,
     "enable_drefs": "0",  # a QuickTime track that lies in another file
     "max_streams": "100",
+    "fflags": "-genpts",  # of PyAV; it guesses wrongly for H.264 in AVI, and frames then vanish
     # of every stream that is known from the header, while FFmpeg looks for its properties
     "max_pixels": str(MAX_FRAME_PX),
 }
@@ -64,14 +65,21 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
                 container = av.open(
                     file, options=dict(_OPTIONS), io_open=_refuse, metadata_errors="replace"
                 )
+            except av.ArgumentError as error:  # what the allow-lists do not have
+                raise VideoError(f"{path}: not a video of a format that is read here") from error
             except (av.FFmpegError, ValueError) as error:
-                raise VideoError(f"{path}: not a video that can be opened: {error}") from error
+                raise VideoError(f"{path}: not a video: {said(error)}") from error
             with container:
                 yield container, _stream(path, container)
     except av.FFmpegError as error:
-        raise VideoError(f"{path}: {error}") from error
+        raise VideoError(f"{path}: {said(error)}") from error
     except OSError as error:  # the file is gone, may not be read, or its disk fails
         raise VideoError(f"{path}: cannot be read: {error}") from error
+
+
+def said(error: Exception) -> str:
+    """Return what FFmpeg says of an error, without its number and the name of the file."""
+    return (isinstance(error, av.FFmpegError) and error.strerror) or str(error)
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
@@ -107,13 +115,16 @@ def stated_s(container: av.container.InputContainer, stream: av.VideoStream) -> 
     of a longer sound track; only what is stated of the video counts here.
     """
     kind = container.format.name
+    start_s = 0.0  # Matroska and FLV state the time of the end, not the length
+    if stream.start_time is not None and stream.time_base is not None:
+        start_s = float(stream.start_time * stream.time_base)
     if kind.startswith("mov") and stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", ""))
     if kind.startswith("matroska") and tag:
         hours, minutes, seconds = tag.groups()
-        return int(hours) * 3600.0 + int(minutes) * 60 + float(seconds)
+        return int(hours) * 3600.0 + int(minutes) * 60 + float(seconds) - start_s
     alone = len(container.streams) == 1 and container.duration is not None
     if alone and kind.startswith(("matroska", "flv")):
-        return float(container.duration / av.time_base)
+        return float(container.duration / av.time_base) - start_s
     return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from pipeline.container import VideoError, opened, stated_s
+from pipeline.container import VideoError, opened, said, stated_s
 
 SHORTFALL_S = 0.5  # how much earlier than stated a video may end: half a chunk
 
@@ -49,7 +49,9 @@ def timed_frames(
                 yield at_s, frame, end_s
         except av.FFmpegError as error:
             kind = Irregular if thrift else VideoError
-            raise kind(f"{path}: decoding stopped at {float(end_s):.2f} s: {error}") from error
+            raise kind(
+                f"{path}: decoding stopped at {float(end_s):.2f} s: {said(error)}"
+            ) from error
         long_s = stated_s(container, stream)
         if long_s is not None and end_s < long_s - SHORTFALL_S:
             raise VideoError(
@@ -58,34 +60,60 @@ def timed_frames(
             )
 
 
+def frame_rate(stream: av.VideoStream) -> Fraction:
+    """Return frames per second; 0 if nothing is stated.
+
+    In a bare stream without time stamps FFmpeg's average is made up, the codec's own rate is not.
+    """
+    rate = stream.guessed_rate if stream.start_time is None else stream.average_rate
+    return Fraction(rate or stream.guessed_rate or 0)
+
+
 def _timed(
     path: Path, stream: av.VideoStream, frames: Iterator[av.VideoFrame]
 ) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction]]:
     """Give frames their times; a second picture for an instant that has one is left out."""
-    rate = stream.average_rate or stream.guessed_rate
-    step_s = Fraction(1) / Fraction(rate) if rate else Fraction(0)
-    origin: Fraction | None = None
-    end_s = last_s = Fraction(-1)
+    rate = frame_rate(stream)
+    clock = _Clock(1 / rate if rate else Fraction(0))
+    last_s = Fraction(-1)
     for frame in frames:
-        if frame.pts is None or frame.time_base is None:
-            at_s = max(end_s, Fraction(0))
-        else:
-            at_s = frame.pts * Fraction(frame.time_base)
-            origin = at_s if origin is None else origin
-            at_s -= origin
+        at_s, own_s = clock.time(frame)
         if at_s <= last_s:
             continue
-        own_s = _duration_s(frame) or step_s
         if not own_s and frame.pts is None:
             raise VideoError(f"{path}: neither time stamps nor a frame rate")
-        last_s, end_s = at_s, at_s + own_s
-        yield at_s, frame, end_s
+        last_s = at_s
+        yield at_s, frame, at_s + own_s
 
 
-def _duration_s(frame: av.VideoFrame) -> Fraction:
-    if not frame.duration or frame.duration < 0 or not frame.time_base:
-        return Fraction(0)
-    return Fraction(frame.duration) * Fraction(frame.time_base)
+class _Clock:
+    """Tells when a frame is shown, in seconds from the first, and for how long.
+
+    A frame without a presentation time (H.264 in AVI, negative times in Matroska) follows the one
+    before it by as much as their decoding times differ, or else by that one's duration.
+    """
+
+    def __init__(self, step_s: Fraction) -> None:
+        self._step_s = step_s
+        self._at_s = self._next_s = Fraction(0)
+        self._origin_s: Fraction | None = None
+        self._dts: int | None = None
+
+    def time(self, frame: av.VideoFrame) -> tuple[Fraction, Fraction]:
+        unit_s = Fraction(frame.time_base or 0)
+        own_s = max(frame.duration or 0, 0) * unit_s or self._step_s
+        if frame.pts is not None:
+            if self._origin_s is None:
+                self._origin_s = frame.pts * unit_s - self._next_s
+            at_s = frame.pts * unit_s - self._origin_s
+        elif frame.dts is not None and self._dts is not None and frame.dts > self._dts:
+            own_s = self._step_s = (frame.dts - self._dts) * unit_s
+            at_s = self._at_s + own_s
+        else:
+            at_s = self._next_s
+            own_s = self._step_s or own_s
+        self._at_s, self._next_s, self._dts = at_s, at_s + own_s, frame.dts
+        return at_s, own_s
 
 
 def decoded(
@@ -114,7 +142,7 @@ def decoded(
         except av.FFmpegError as error:
             if begun or thrift:
                 raise
-            trouble = f" that can be decoded: {error}"
+            trouble = f" that can be decoded: {said(error)}"
             continue
         for frame in frames:
             begun = True

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.colour import Frame, to_rgb
 from pipeline.container import MAX_CHUNKS, VideoError, opened, stated_s
-from pipeline.frames import Irregular, decoded, timed_frames
+from pipeline.frames import Irregular, decoded, frame_rate, timed_frames
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ def probe(path: Path) -> VideoFacts:
         return VideoFacts(
             width=first.height if turned else first.width,
             height=first.width if turned else first.height,
-            fps=round(float(stream.average_rate or 0), 4),
+            fps=round(float(frame_rate(stream)), 4),
             duration_s=round(max(duration_s, 0.0), 4),
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
         )
 
 
