@@ -9,9 +9,10 @@ import logging
 import multiprocessing
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -48,12 +49,17 @@ def survey(labels: pd.DataFrame) -> pd.DataFrame:
     return table[list(COLUMNS)]
 
 
-def facts(paths: list[Path], limit_s: float = LIMIT_S) -> Iterator[dict[str, object]]:
+def facts(
+    paths: list[Path],
+    limit_s: float = LIMIT_S,
+    look: Callable[[Path], VideoFacts] = probe,
+) -> Iterator[dict[str, object]]:
     """Yield the fields of `VideoFacts` and a `problem`, "" if there is none, of each file in turn.
 
     Args:
         paths: of video files.
         limit_s: for each file; the process that is over it is killed, and another one started.
+        look: what is done in the other process; raises VideoError for what is no video.
     """
     if not paths:
         return
@@ -62,7 +68,7 @@ def facts(paths: list[Path], limit_s: float = LIMIT_S) -> Iterator[dict[str, obj
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pipeline.survey"])
     with ProcessPool(min(os.cpu_count() or 1, len(paths)), context=context) as pool:
-        answers = pool.map(_limited_probe, paths, timeout=limit_s).result()
+        answers = pool.map(partial(_limited, look), paths, timeout=limit_s).result()
         for path in paths:
             yield _answer(path, answers, limit_s)
 
@@ -81,10 +87,10 @@ def _answer(path: Path, answers: Iterator[VideoFacts], limit_s: float) -> dict[s
     return {**asdict(_NOTHING), "problem": problem}
 
 
-def _limited_probe(path: Path) -> VideoFacts:
+def _limited(look: Callable[[Path], VideoFacts], path: Path) -> VideoFacts:
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is reported, not dumped
-    return probe(path)
+    return look(path)
 
 
 def _sha256(path: Path) -> str:
