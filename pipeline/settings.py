@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
 Split = Literal["train", "val", "test"]
 MAX_ALIASES = 20
+MAX_BRACKETS = 1000
 
 
 class ParamsError(ValueError):
@@ -210,7 +211,12 @@ def load(path: Path = Path("params.yaml"), run: Mapping[str, str] | None = None)
 
 
 def _parsed(text: str) -> Any:
-    """Parse YAML with few aliases: aliases of aliases multiply ("billion laughs")."""
+    """Parse YAML with few aliases and brackets.
+
+    Aliases of aliases multiply ("billion laughs"), and brackets in brackets take PyYAML minutes.
+    """
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise yaml.YAMLError(f"over {MAX_BRACKETS} brackets; this is not a settings file")
     aliases = sum(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, yaml.SafeLoader))
     if aliases > MAX_ALIASES:
         raise yaml.YAMLError(f"{aliases} aliases (*name); at most {MAX_ALIASES} are read")
