@@ -6,6 +6,8 @@ it wants to open beyond that is refused. What a header claims is compared with t
 frames are decoded.
 """
 
+import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,8 +60,8 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
     if not path.is_file():
         raise VideoError(f"{path}: no such file")
     try:
-        with path.open("rb") as file:
-            if not file.peek(1):
+        with _File(path) as file:
+            if os.fstat(file.fileno()).st_size == 0:
                 raise VideoError(f"{path}: the file is empty")
             try:
                 container = av.open(
@@ -75,6 +77,16 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
         raise VideoError(f"{path}: {said(error)}") from error
     except OSError as error:  # the file is gone, may not be read, or its disk fails
         raise VideoError(f"{path}: cannot be read: {error}") from error
+
+
+class _File(io.FileIO):
+    """A file that says no to a seek before its beginning as FFmpeg's own files do, by -1."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
 
 
 def said(error: Exception) -> str:

@@ -149,6 +149,8 @@ def decoded(
             if thrift:
                 thrift.came_out(frame)
             yield frame
+        if last:  # PyAV reads beyond its list of streams if one has appeared meanwhile
+            break
     if not begun:
         raise VideoError(f"{path}: the video stream has no frame{trouble}")
     if cut:

@@ -189,6 +189,8 @@ def _read_csv(settings: DatasetSettings) -> pd.DataFrame:
             f"{path}: no column {settings.filename_column!r}; it has {list(table.columns)[:12]}; "
             "set filename_column in params.yaml"
         )
+    if table.empty:
+        raise ManifestError(f"{path}: no row below the header")
     if settings.mos_column not in table:
         table[settings.mos_column] = ""
     return table
