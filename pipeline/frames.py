@@ -169,7 +169,9 @@ class _Thrift:
     given to the decoder before. If moreover no other picture refers to it (the decoder looks at
     that), leaving it out changes no frame that is used: the first of a second, the last before a
     gap, the last of all. That holds in a sound stream. In a damaged one the decoder conceals with
-    whatever it decoded last; so here it stops at the first error, and all is decoded instead.
+    whatever it decoded last; so here it stops at the first error, and all is decoded instead. One
+    difference remains: a packet so damaged that a full decode refuses the video for it goes
+    unnoticed if it is left out.
     """
 
     def __init__(self, stream: av.VideoStream) -> None:

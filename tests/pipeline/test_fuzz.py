@@ -29,8 +29,12 @@ FUZZ = settings(
 @pytest.mark.slow
 def test_mutants_of_videos_are_read_or_refused() -> None:
     for name, found in videos(each=75).items():
+        left_out = found.pop("read, for the damaged picture was left out", 0)
+        assert left_out <= 3, name  # a picture that key frames do not need, beyond concealment
         assert set(found) <= {"read", "refused", "refused on decoding"}, name
-        assert found["read"] and found.total() == 75  # not refused for being changed at all
+        assert (
+            found["read"] and found.total() + left_out == 75
+        )  # not refused for being changed at all
 
 
 @pytest.mark.slow
