@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 from pebble import ProcessExpired, ProcessPool
 
+from pipeline.labels import printable
 from pipeline.manifest import COLUMNS
 from pipeline.progress import bar
 from pipeline.video import VideoError, VideoFacts, probe
@@ -84,7 +85,7 @@ def _answer(path: Path, answers: Iterator[VideoFacts], limit_s: float) -> dict[s
         problem = f"{path}: the decoder crashed on it (exit code {error.exitcode})"
     except MemoryError:
         problem = f"{path}: wants more than {LIMIT_BYTES >> 30} GB of memory to be opened"
-    return {**asdict(_NOTHING), "problem": problem}
+    return {**asdict(_NOTHING), "problem": printable(problem)}
 
 
 def _limited(look: Callable[[Path], VideoFacts], path: Path) -> VideoFacts:
