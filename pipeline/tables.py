@@ -27,7 +27,7 @@ def read_csv(path: Path, **options: Any) -> pd.DataFrame:
         TableError: if it is no table, over 500 MB, has a line over 1 MB (a million columns would
             take pandas half a minute), over 1000 columns, or zero bytes.
     """
-    _check(path)
+    check(path)
     given: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     try:
         table: pd.DataFrame = pd.read_csv(
@@ -38,7 +38,8 @@ def read_csv(path: Path, **options: Any) -> pd.DataFrame:
     return table
 
 
-def _check(path: Path) -> None:
+def check(path: Path) -> None:
+    """Raise TableError if a file is larger, wider or less of a text than a table can be."""
     if path.stat().st_size > MAX_BYTES:
         raise TableError(f"{path}: over {MAX_BYTES // 1_000_000} MB; not a CSV table of this kind")
     with path.open("rb") as file:
