@@ -1,17 +1,24 @@
 """Mutants of real files: no crash, no hang, no wrong success; `python -m tests.mutants` counts."""
 
+import io
+import pickle
 import string
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
+from encoders.weights import EncoderError, read_state_dict
 from pipeline import manifest
 from pipeline.cache import SCHEMA
 from pipeline.labels import ManifestError, read_labels
 from pipeline.settings import DatasetSettings, Params, ParamsError, load
+from pipeline.weights import WeightsError, unpickle_arrays
 from tests.clips import write_moving_video
 from tests.mutants import mutated, token_files, videos
 
@@ -85,3 +92,22 @@ def test_mutants_of_the_settings(tmp_path: Path, seed: int) -> None:
     (tmp_path / "params.yaml").write_bytes(mutated(content, seed))
     with suppress(ParamsError):
         assert isinstance(load(tmp_path / "params.yaml"), Params)
+
+
+@pytest.mark.parametrize("form", ["pt", "legacy.pt", "safetensors", "pickle"])
+def test_mutants_of_weights_are_tensors_or_refused(tmp_path: Path, form: str) -> None:
+    state, path = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(4)}, tmp_path / f"w.{form}"
+    if form == "safetensors":
+        save_file(state, path)
+    elif form == "pickle":
+        path.write_bytes(pickle.dumps({name: t.numpy() for name, t in state.items()}, protocol=4))
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=form == "pt")
+    content = path.read_bytes()
+    for seed in range(150):
+        path.write_bytes(mutated(content, seed))
+        with suppress(EncoderError, WeightsError), warnings.catch_warnings(action="ignore"):
+            if form == "pickle":
+                unpickle_arrays(io.BytesIO(path.read_bytes()))
+            else:
+                assert all(isinstance(t, torch.Tensor) for t in read_state_dict(path).values())
