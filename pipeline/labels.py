@@ -1,6 +1,5 @@
 """A folder of videos and, if there is one, its table of labels, joined without guessing."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -279,24 +278,7 @@ def refuse(where: str, wrong: Sequence[str], what: str) -> None:
 
 
 def _id(video: Path) -> str:
-    return printable(video.with_suffix("").as_posix())
-
-
-def printable(text: str) -> str:
-    """Return text that any table or log line can hold.
-
-    Bytes of file names that are no UTF-8, line ends and other control characters are written out.
-
-    >>> printable("a/caf\\udce9\\n")
-    'a/caf\\\\xe9\\\\n'
-    """
-    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
-        else char
-        for char in decoded
-    )
+    return tables.printable(video.with_suffix("").as_posix())
 
 
 def _fill(table: pd.DataFrame, column: str, value: str) -> None:

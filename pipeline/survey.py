@@ -18,9 +18,9 @@ from pathlib import Path
 import pandas as pd
 from pebble import ProcessExpired, ProcessPool
 
-from pipeline.labels import printable
 from pipeline.manifest import COLUMNS
 from pipeline.progress import bar
+from pipeline.tables import printable
 from pipeline.video import VideoError, VideoFacts, probe
 
 log = logging.getLogger(__name__)

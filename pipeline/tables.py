@@ -1,5 +1,6 @@
-"""CSV tables from outside, read as text and within limits."""
+"""CSV tables from outside, read as text and within limits, and text that a table can hold."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,20 @@ def check(path: Path) -> None:
                 raise TableError(f"{path}: line {number} has zero bytes; it is not text")
             if number == 1 and line.count(b",") >= MAX_COLUMNS:
                 raise TableError(f"{path}: over {MAX_COLUMNS} columns")
+
+
+def printable(text: str) -> str:
+    """Return text that any table or log line can hold.
+
+    Bytes of file names that are no UTF-8, line ends and other control characters are written out.
+
+    >>> printable("a/caf\\udce9\\n")
+    'a/caf\\\\xe9\\\\n'
+    """
+    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
+        else char
+        for char in decoded
+    )
