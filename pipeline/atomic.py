@@ -30,9 +30,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text as one atomic step."""
+    """Write UTF-8 text as one atomic step; bytes of file names that are no UTF-8 as ``\\udcff``."""
     with replacing(path) as tmp:
-        tmp.write_text(text, encoding="utf-8")
+        tmp.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _sync(path: Path) -> None:

@@ -13,7 +13,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipeline.video import CHUNK_S, MAX_CHUNKS, Chunk, VideoError, _timed_frames, to_rgb
+from pipeline.colour import to_rgb
+from pipeline.container import MAX_CHUNKS, VideoError
+from pipeline.frames import timed_frames
+from pipeline.video import CHUNK_S, Chunk
 
 _HALF = Fraction(CHUNK_S, 2)
 
@@ -39,7 +42,7 @@ def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
     building: deque[_Clip] = deque()
     begun, last_end_s = 0, Fraction(0)
     shown: av.VideoFrame | None = None
-    for at_s, frame, end_s in _timed_frames(path):
+    for at_s, frame, end_s in timed_frames(path):
         last_end_s = end_s
         index = int(at_s // CHUNK_S)
         if index >= MAX_CHUNKS:

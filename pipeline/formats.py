@@ -19,6 +19,7 @@ import openpyxl
 import pandas as pd
 import scipy.io
 
+from pipeline import tables
 from pipeline.labels import ManifestError
 
 MAX_BYTES = 500_000_000
@@ -95,6 +96,7 @@ def _plain(name: str) -> str:
 
 
 def _text(path: Path, sep: str, header: Sequence[str]) -> pd.DataFrame:
+    tables.check(path)
     with warnings.catch_warnings():
         # a row longer than the header must not be cut, nor shift its columns
         warnings.simplefilter("error", pd.errors.ParserWarning)

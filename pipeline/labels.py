@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline import tables
 from pipeline.settings import DatasetSettings
 
 SUFFIXES = frozenset(
@@ -38,7 +39,6 @@ SUFFIXES = frozenset(
     }
 )
 SPLITS = ("train", "val", "test")
-MAX_TABLE_BYTES = 500_000_000
 COLUMNS = (
     *("video_id", "path", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
     *("split", "fold", "content", "impairment", "motion"),
@@ -177,19 +177,18 @@ def _read_csv(settings: DatasetSettings) -> pd.DataFrame:
     path = settings.root / settings.labels
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; set datasets.NAME.labels in params.yaml")
-    if path.stat().st_size > MAX_TABLE_BYTES:
-        raise ManifestError(f"{path}: over {MAX_TABLE_BYTES // 1_000_000} MB; not a label table")
     try:
-        # text first: an id such as 007 or 1e5 is not a number
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, UnicodeError) as error:
-        raise ManifestError(f"{path}: not a CSV table: {error}") from error
+        table = tables.read_csv(path)  # as text: an id such as 007 or 1e5 is not a number
+    except tables.TableError as error:
+        raise ManifestError(str(error)) from error
     missing = {settings.filename_column} - set(table.columns)
     if missing:
         raise ManifestError(
             f"{path}: no column {settings.filename_column!r}; it has {list(table.columns)[:12]}; "
             "set filename_column in params.yaml"
         )
+    if table.empty:
+        raise ManifestError(f"{path}: no row below the header")
     if settings.mos_column not in table:
         table[settings.mos_column] = ""
     return table
@@ -279,7 +278,7 @@ def refuse(where: str, wrong: Sequence[str], what: str) -> None:
 
 
 def _id(video: Path) -> str:
-    return video.with_suffix("").as_posix()
+    return tables.printable(video.with_suffix("").as_posix())
 
 
 def _fill(table: pd.DataFrame, column: str, value: str) -> None:

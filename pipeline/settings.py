@@ -6,13 +6,16 @@ holds what changes no number; no stage tracks it.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from reprlib import repr as shown  # never longer than a line
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
 Split = Literal["train", "val", "test"]
+MAX_ALIASES = 20
+MAX_BRACKETS = 1000
 
 
 class ParamsError(ValueError):
@@ -227,18 +230,33 @@ def load(path: Path = Path("params.yaml"), run: Mapping[str, object] | None = No
     """
     if not path.is_file():
         raise ParamsError(f"{path.absolute()}: no such file; run from the project's root")
-    if path.stat().st_size > 1_000_000:
-        raise ParamsError(f"{path}: over 1 MB; this is not a settings file")
+    if path.stat().st_size > 100_000:
+        raise ParamsError(f"{path}: over 100 kB; this is not a settings file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parsed(path.read_text(encoding="utf-8"))
         if run and isinstance(content, dict):
             content = {**content, "run": {**content.get("run", {}), **run}}
         return Params.model_validate(content)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeError) as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ParamsError(f"{path}: nested too deeply; this is not a settings file") from error
     except ValidationError as error:
         found = "\n".join(
-            f"  {'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']} (found {e['input']!r:.80})"
-            for e in error.errors()
+            f"  {'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']} (found {shown(e['input'])})"
+            for e in error.errors()[:20]
         )
         raise ParamsError(f"{path}: wrong settings:\n{found}") from error
+
+
+def _parsed(text: str) -> Any:
+    """Parse YAML with few aliases and brackets.
+
+    Aliases of aliases multiply ("billion laughs"), and brackets in brackets take PyYAML minutes.
+    """
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise yaml.YAMLError(f"over {MAX_BRACKETS} brackets; this is not a settings file")
+    aliases = sum(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, yaml.SafeLoader))
+    if aliases > MAX_ALIASES:
+        raise yaml.YAMLError(f"{aliases} aliases (*name); at most {MAX_ALIASES} are read")
+    return yaml.safe_load(text)

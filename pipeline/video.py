@@ -6,38 +6,26 @@ chunk without a frame of its own (a gap in a variable frame rate) shows the fram
 piece shorter than half a chunk is left out, unless it is all there is.
 """
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
-VERSION = 1  # raised when the same file would give other frames
+from pipeline.colour import Frame, to_rgb
+from pipeline.container import MAX_CHUNKS, VideoError, opened, stated_s
+from pipeline.frames import Irregular, decoded, frame_rate, timed_frames
+
+log = logging.getLogger(__name__)
+
+VERSION = 2  # raised when the same file would give other frames
 CHUNK_S = 1
-MAX_CHUNKS = 3600  # an hour; longer videos are refused rather than cut in silence
-MAX_FRAME_PX = 8192 * 8192
 
-# A file from a stranger may be a playlist or a script that names other files: only these
-# demuxers may open it, and only as a local file.
-_DEMUXERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv,mpegts,mpeg,mpegvideo,asf,ogg,gif,ivf,"
-    "h264,hevc,m4v,mxf,yuv4mpegpipe,rm,obu,av1,nut,swf,dv,mjpeg,vc1"
-)
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
-
-_SWS_BT709, _SWS_BT601, _SWS_BT2020 = 1, 5, 9
-_SWS_OF_AV = {1: _SWS_BT709, 9: _SWS_BT2020, 10: _SWS_BT2020}  # AVColorSpace to swscale's matrices
-_AV_UNSPECIFIED = 2
-
-Frame = NDArray[np.uint8]
-
-
-class VideoError(ValueError):
-    """A file cannot be read as video; the message says where and why."""
+__all__ = ["Chunk", "Frame", "VideoError", "VideoFacts", "chunks", "first_frame", "probe"]
 
 
 @dataclass(frozen=True)
@@ -78,23 +66,23 @@ def probe(path: Path) -> VideoFacts:
     """Return what the container says, without decoding more than a frame.
 
     Raises:
-        VideoError: if the file is no video, or its frames are larger than 8192 x 8192.
+        VideoError: if the file is no video, its frames are larger than 8192 x 8192, or it says
+            that it is longer than an hour.
     """
-    with _opened(path) as (container, stream):
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise VideoError(f"{path}: the video stream has no frame")
+    with opened(path) as (container, stream):
+        first = next(decoded(path, container, stream))
         turned = first.rotation % 180 == 90
-        if stream.duration is not None and stream.time_base is not None:
+        duration_s = stated_s(container, stream)
+        if duration_s is None and stream.duration is not None and stream.time_base is not None:
             duration_s = float(stream.duration * stream.time_base)
-        else:
+        elif duration_s is None:
             duration_s = (container.duration or 0) / av.time_base
         return VideoFacts(
             width=first.height if turned else first.width,
             height=first.width if turned else first.height,
-            fps=round(float(stream.average_rate or 0), 4),
+            fps=round(float(frame_rate(stream)), 4),
             duration_s=round(max(duration_s, 0.0), 4),
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
         )
 
 
@@ -104,10 +92,8 @@ def first_frame(path: Path) -> Frame:
     Raises:
         VideoError: if there is none.
     """
-    with _opened(path) as (container, stream):
-        for frame in container.decode(stream):
-            return to_rgb(frame)
-    raise VideoError(f"{path}: the video stream has no frame")
+    _, frame, _ = next(timed_frames(path))
+    return to_rgb(frame)
 
 
 def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
@@ -115,7 +101,7 @@ def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
 
     Args:
         path: of the video file.
-        clip_frames: T, instants per chunk, spread evenly; 0: key frames only.
+        clip_frames: T, instants per chunk, spread evenly; 0: key frames only, the same ones.
 
     Raises:
         VideoError: if the file cannot be decoded to its end, or is longer than an hour.
@@ -123,10 +109,26 @@ def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
     Source: LMM-VQA, arXiv:2408.14008: one key frame and "all frames of that second". Differs: by
     presentation time, so that frame rates other than 32 have an answer.
     """
+    done = 0
+    if clip_frames == 0:
+        try:
+            for chunk in _chunks(path, 0, timed_frames(path, firsts_only=True)):
+                yield chunk
+                done += 1
+            return
+        except Irregular as error:
+            log.debug("%s: every frame is decoded: %s", path, error)
+    # what was yielded before the irregularity is what a full decode gives
+    yield from islice(_chunks(path, clip_frames, timed_frames(path)), done, None)
+
+
+def _chunks(
+    path: Path, clip_frames: int, frames: Iterator[tuple[Fraction, av.VideoFrame, Fraction]]
+) -> Iterator[Chunk]:
     building: _Building | None = None
     shown: av.VideoFrame | None = None  # the frame on screen before the present one
     last_end_s = Fraction(0)
-    for at_s, frame, end_s in _timed_frames(path):
+    for at_s, frame, end_s in frames:
         last_end_s = end_s
         index = int(at_s // CHUNK_S)
         if index >= MAX_CHUNKS:
@@ -171,94 +173,22 @@ class _Building:
             self.clip.append(frame)
 
     def finished(self, shown: av.VideoFrame) -> Chunk:
-        """Return the chunk; a short last one has its T instants spread over what there is."""
-        key_frame = to_rgb(self.key_frame or shown)
-        clip = self.clip or [shown]
-        picked = [clip[i * len(clip) // self.clip_frames] for i in range(self.clip_frames)]
-        rgb = {id(frame): frame for frame in picked}
-        arrays = {key: to_rgb(frame) for key, frame in rgb.items()}
-        return Chunk(
-            start_s=float(self.index * CHUNK_S),
-            key_frame=key_frame,
-            clip=np.stack([arrays[id(frame)] for frame in picked])
-            if picked
-            else np.empty((0, *key_frame.shape), np.uint8),
-        )
+        """Return the chunk; a short last one has its T instants spread over what there is.
 
-
-def to_rgb(frame: av.VideoFrame) -> Frame:
-    """Convert a decoded frame to RGB as it is meant to be seen, uint8 ``(H, W, 3)``.
-
-    The stream's own colour matrix is used; where it states none, BT.709 from 720 lines on and
-    BT.601 below, as players do. Rotation flags are followed.
-    """
-    space = int(frame.colorspace)
-    if space == _AV_UNSPECIFIED:
-        matrix = _SWS_BT709 if frame.height >= 720 else _SWS_BT601
-    else:
-        matrix = _SWS_OF_AV.get(space, _SWS_BT601)
-    array: Frame = frame.to_ndarray(format="rgb24", src_colorspace=matrix)
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(array, quarter_turns)) if quarter_turns else array
-
-
-def _timed_frames(path: Path) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction]]:
-    """Yield (start, frame, end) of each frame in seconds from the first; starts increase."""
-    with _opened(path) as (container, stream):
-        rate = stream.average_rate or stream.guessed_rate
-        step_s = Fraction(1) / Fraction(rate) if rate else Fraction(0)
-        origin: Fraction | None = None
-        end_s = Fraction(-1)
-        last_s = Fraction(-1)
-        try:
-            for frame in container.decode(stream):
-                if frame.pts is None or frame.time_base is None:
-                    at_s = max(end_s, Fraction(0))
-                else:
-                    at_s = frame.pts * Fraction(frame.time_base)
-                    origin = at_s if origin is None else origin
-                    at_s -= origin
-                if at_s <= last_s:
-                    continue  # a second picture for an instant that has one
-                own_s = (
-                    frame.duration * Fraction(frame.time_base)
-                    if frame.duration and frame.time_base
-                    else step_s
-                )
-                if not own_s and frame.pts is None:
-                    raise VideoError(f"{path}: neither time stamps nor a frame rate")
-                last_s, end_s = at_s, at_s + own_s
-                yield at_s, frame, end_s
-        except av.FFmpegError as error:
-            raise VideoError(
-                f"{path}: decoding stopped at {float(end_s):.2f} s: {error}"
-            ) from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Open a local file's first real video stream; nothing else is opened through it."""
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: the file is empty")
-    try:
-        # "file:" so that a name such as "concat:a" or "-" stays a name
-        container = av.open(f"file:{path.absolute()}", options=dict(_OPTIONS))
-    except (av.FFmpegError, UnicodeError) as error:
-        raise VideoError(f"{path}: not a video that can be opened: {error}") from error
-    with container:
-        streams = [s for s in container.streams.video if not _is_cover(s)]
-        if not streams:
-            raise VideoError(f"{path}: no video stream")
-        stream = streams[0]
-        if stream.width * stream.height > MAX_FRAME_PX:
-            raise VideoError(f"{path}: frames of {stream.width} x {stream.height}, over the limit")
-        try:
-            yield container, stream
-        except av.FFmpegError as error:
-            raise VideoError(f"{path}: {error}") from error
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+        The clip's frames get the size of the key frame, if the stream changes its size meanwhile.
+        """
+        first = self.key_frame or shown
+        key_frame = to_rgb(first)
+        seen = self.clip or [shown]
+        clip = np.empty((self.clip_frames, *key_frame.shape), np.uint8)
+        before: av.VideoFrame | None = None
+        for i in range(self.clip_frames):
+            frame = seen[i * len(seen) // self.clip_frames]
+            if frame is first:
+                clip[i] = key_frame
+            elif frame is before:
+                clip[i] = clip[i - 1]
+            else:
+                clip[i] = to_rgb(frame, (first.width, first.height))
+            before = frame
+        return Chunk(float(self.index * CHUNK_S), key_frame, clip)

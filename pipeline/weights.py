@@ -190,7 +190,7 @@ def unpickle_arrays(file: BinaryIO) -> Any:
     """
     try:
         return _ArraysOnly(file).load()
-    except (pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # broken pickles raise whatever their reader meets
         raise WeightsError(f"not a pickle of plain arrays: {error}") from error
 
 

@@ -23,6 +23,7 @@ def test_facts_hashes_and_round_trip(tmp_path: Path, moving_video: Callable[...,
     assert (row["width"], row["height"], row["fps"], row["codec"]) == (64, 48, 12, "h264")
     assert row["content"] == "" and row["mos"] != row["mos"]
     assert read.loc["bad", "width"] == 0  # kept: extraction records it as failed
+    assert "not a video" in read.loc["bad", "problem"] and row["problem"] == ""
     first = path.read_bytes()
     manifest.write(path, table)
     assert path.read_bytes() == first
@@ -30,9 +31,10 @@ def test_facts_hashes_and_round_trip(tmp_path: Path, moving_video: Callable[...,
 
 def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(",".join(manifest.COLUMNS) + "\n007,NA,1e5" + "," * 15 + "\n")
+    header = ",".join(manifest.COLUMNS)
+    path.write_text(f"{header}\n007,NA,,,,,,1e5,test" + "," * 10 + "\n")
     row = manifest.read(path).iloc[0]
-    assert (row["video_id"], row["path"], row["sha256"]) == ("007", "NA", "1e5")
+    assert (row["video_id"], row["path"], row["mos_source"]) == ("007", "NA", "1e5")
 
 
 def test_a_manifest_from_before_folds_and_deviations_still_reads(tmp_path: Path) -> None:

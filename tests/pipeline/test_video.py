@@ -2,11 +2,16 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from pipeline.video import VideoError, chunks, first_frame, probe
+from pipeline import video
+from pipeline.colour import to_rgb
+from pipeline.frames import timed_frames
+from pipeline.video import Frame, VideoError, chunks, first_frame, probe
 from tests.clips import number_of, numbered_frame, write_video
+from tests.samples import ffmpeg
 
 NTSC = Fraction(30000, 1001)
 
@@ -107,3 +112,57 @@ def test_names_that_look_like_protocols_are_names(
 ) -> None:
     path = moving_video("plain.mp4").rename(tmp_path / "concat:a|b,-x 100%d.mp4")
     assert probe(path).width == 64
+
+
+def test_frame_threads_would_give_the_same_frames_of_a_sound_file(
+    numbered_video: Callable[..., Path],
+) -> None:
+    path = numbered_video("a.mp4", 24, 3)
+    ours = [to_rgb(frame) for _, frame, _ in timed_frames(path)]
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "FRAME"
+        container.streams.video[0].thread_count = 4
+        theirs = [to_rgb(frame) for frame in container.decode(video=0)]
+    assert len(ours) == len(theirs) == 72
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv"])
+def test_key_frames_alone_decode_fewer_pictures_and_give_the_same(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"b.{suffix}"
+    ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=4", "-c:v", "libx264", "-bf", "3"),
+        *("-pix_fmt", "yuv420p", path),
+    )
+    every, some = list(timed_frames(path)), list(timed_frames(path, firsts_only=True))
+    assert len(every) == 100 and len(some) <= 75
+    for one, other in zip(chunks(path, 0), chunks(path, 1), strict=True):
+        np.testing.assert_array_equal(one.key_frame, other.key_frame)
+
+
+def test_only_frames_that_are_used_are_converted(
+    numbered_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted: list[int] = []
+
+    def counted(frame: av.VideoFrame, size_px: tuple[int, int] | None = None) -> Frame:
+        converted.append(frame.pts)
+        return to_rgb(frame, size_px)
+
+    monkeypatch.setattr(video, "to_rgb", counted)
+    path = numbered_video("a.mp4", 60, 2)
+    assert len(list(chunks(path, 0))) == 2 and len(converted) == 2
+    converted.clear()
+    assert len(list(chunks(path, 8))) == 2 and len(converted) == 16
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(
+    numbered_video: Callable[..., Path],
+) -> None:
+    path = numbered_video("a.mp4", 24, 3)
+    reading = chunks(path, 4)
+    next(reading)
+    path.unlink()
+    assert len(list(reading)) == 2
