@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import settings
+from pipeline.cache_tools.commands import app as cache_app
 
 Dataset = Annotated[str, typer.Argument(help="a name under `datasets` in params.yaml")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="the settings file")]
@@ -38,6 +39,8 @@ app = typer.Typer(
     "listed. Settings are in params.yaml. Exit code 1: something failed, and the last lines say "
     "what and what to do; 2: the command line itself is wrong.",
 )
+
+app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ Any safetensors reader opens it. Reading one video is one `pread`.
 
 import hashlib
 import json
+import logging
 import os
 import struct
 import zlib
@@ -26,6 +27,8 @@ PREFIX, SUFFIX = "shard-", ".safetensors"
 SCHEMA = 1
 MAX_HEAD_BYTES = 100_000_000  # safetensors' own limit
 _KEY = "lmm_vqa"
+
+log = logging.getLogger(__name__)
 
 
 class ShardError(RuntimeError):
@@ -87,6 +90,14 @@ def places(folder: Path, fingerprint_sha256: str) -> dict[str, Place]:
         if settings == fingerprint_sha256:
             found |= here
     return found
+
+
+def remove_others(folder: Path, fingerprint_sha256: str) -> None:
+    """Remove the shards of other settings; nothing can read them any more."""
+    for path in listed(folder):
+        if head(path)[0] != fingerprint_sha256:
+            log.info("removed %s", path)
+            path.unlink()
 
 
 def head(path: Path) -> tuple[str, dict[str, Place]]:
