@@ -180,12 +180,16 @@ class TokenCache:
                 return Tokens(*shards.read(path, self.packed[video_id]))
             return read_file(path, (self.fingerprint_sha256, self.videos[video_id]))
         except (*BROKEN, shards.ShardError) as error:
-            name = f"{self.folder.parent.name}/{self.folder.name}"
-            raise CacheError(
-                f"{path}: {video_id!r} is damaged ({error}); `lmm-vqa cache verify {name} "
-                f"--discard` removes what is, then `lmm-vqa {self.folder.name} "
-                f"{self.folder.parent.name}` redoes it"
-            ) from error
+            raise self.damaged(video_id, error) from error
+
+    def damaged(self, video_id: str, reason: object) -> CacheError:
+        """Return the error that says that a video's tokens are damaged, and what to do."""
+        kind, dataset = self.folder.name, self.folder.parent.name
+        return CacheError(
+            f"{self.file(video_id)}: {video_id!r} is damaged ({reason}); `lmm-vqa cache verify "
+            f"{dataset}/{kind} --discard` removes what is, then `lmm-vqa {kind} {dataset}` redoes "
+            "it"
+        )
 
     def check(self, video_id: str) -> str | None:
         """Return what is wrong with a video's tokens, reading all of them; None if nothing is."""
@@ -223,7 +227,7 @@ class TokenCache:
         try:
             return file_shape(path)
         except BROKEN as error:
-            raise CacheError(f"{path}: damaged ({error})") from error
+            raise self.damaged(video_id, error) from error
 
     def size_bytes(self, video_id: str) -> int:
         """Return the bytes on disk of a video's tokens."""

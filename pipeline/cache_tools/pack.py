@@ -1,5 +1,6 @@
 """Packing: many small files into few large ones, and back. No token is ever without a file."""
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -10,7 +11,6 @@ from pipeline import shards
 from pipeline.cache import (
     CacheError,
     TokenCache,
-    Tokens,
     content_sha256,
     token_file,
     write_tokens,
@@ -45,7 +45,7 @@ def pack(folder: Path, shard_bytes: int = SHARD_BYTES) -> Packed:
     """
     cache = TokenCache(folder)
     ids, old = _to_pack(cache, shard_bytes)
-    needed = sum(cache.size_bytes(video_id) for video_id in ids)
+    needed = sum(_size_bytes(cache, video_id) for video_id in ids)
     free = shutil.disk_usage(folder).free
     if needed * 1.05 > free:
         raise CacheError(
@@ -97,11 +97,17 @@ def _to_pack(cache: TokenCache, shard_bytes: int) -> tuple[list[str], set[Path]]
     return ids, old
 
 
+def _size_bytes(cache: TokenCache, video_id: str) -> int:
+    """Return the bytes that a video takes in a shard, wherever it lies now."""
+    shape = cache.shape(video_id)
+    return 2 * math.prod(shape) + 8 * shape[0]
+
+
 def _batches(cache: TokenCache, ids: list[str], shard_bytes: int) -> Iterator[list[str]]:
     batch: list[str] = []
     size = 0
     for video_id in ids:
-        here = cache.size_bytes(video_id)
+        here = _size_bytes(cache, video_id)
         if batch and size + here > shard_bytes:
             yield batch
             batch, size = [], 0
@@ -113,12 +119,8 @@ def _batches(cache: TokenCache, ids: list[str], shard_bytes: int) -> Iterator[li
 
 def _entry(cache: TokenCache, video_id: str) -> shards.Entry:
     if reason := cache.check(video_id):
-        name = f"{cache.folder.parent.name}/{cache.folder.name}"
-        raise CacheError(
-            f"{cache.file(video_id)}: {video_id!r}: {reason}; `lmm-vqa cache verify {name} "
-            "--discard` removes what is damaged"
-        )
-    tokens: Tokens = cache.read(video_id)
+        raise cache.damaged(video_id, reason)
+    tokens = cache.read(video_id)
     video = cache.videos[video_id]
     wanted = content_sha256(tokens, cache.fingerprint_sha256, video)
     return shards.Entry(tokens.tokens, tokens.pts_s, video, wanted)
