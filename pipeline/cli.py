@@ -161,3 +161,24 @@ def table() -> None:
     from pipeline.report.table import table as as_text
 
     print(as_text(read_json(layout.METRICS, "evaluate")))
+
+
+@app.command()
+def doctor(
+    params: ParamsFile = PARAMS,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+) -> None:
+    """Look at versions, codecs, weights, GPU, disks, DVC, HDF5, scheduler and settings.
+
+    Exit code 1 if something will not work; a warning is no problem.
+    """
+    import json
+    from dataclasses import asdict
+
+    from pipeline.doctor.check import table as as_text
+    from pipeline.doctor.examine import examine
+
+    found = list(examine(params))
+    print(json.dumps([asdict(check) for check in found], indent=1) if as_json else as_text(found))
+    if any(check.state == "problem" for check in found):
+        raise typer.Exit(1)
