@@ -21,6 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")
 
 log = logging.getLogger(__name__)
 
+# What changes a folder holds its journal's lock: never while an extraction fills it.
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,7 +52,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read everything: checksums, hashes, shapes, finiteness. Exit code 1 if anything is bad."""
-    from pipeline import manifest
+    from pipeline import journal, manifest
     from pipeline.cache_tools import find
     from pipeline.cache_tools import verify as tool
 
@@ -61,8 +62,9 @@ def verify(
         found.append(tool.verify(folder, table, workers))
         if not as_json:
             print(tool.summary(found[-1]))
-        if discard and (count := tool.discard(found[-1])):
-            log.info("%s: removed %d; run its stage now", folder, count)
+        if discard and not found[-1].good:
+            with journal.writing(folder):
+                log.info("%s: removed %d; run its stage now", folder, tool.discard(found[-1]))
     if as_json:
         print(_json(found))
     if not all(item.good for item in found):
@@ -91,7 +93,7 @@ def prune(
 
     Temporary files younger than ten minutes are left to whoever writes them.
     """
-    from pipeline import manifest
+    from pipeline import journal, manifest
     from pipeline.cache_tools import find
     from pipeline.cache_tools import prune as tool
 
@@ -99,7 +101,8 @@ def prune(
     for folder in find.caches(names or []):
         found.append(tool.waste(folder, manifest.read(folder.parent / "manifest.csv")))
         if yes:
-            tool.remove(found[-1])
+            with journal.writing(folder):
+                tool.remove(found[-1])
         if not as_json:
             print(tool.summary(found[-1], yes))
     if as_json:
@@ -113,11 +116,13 @@ def pack(names: Names = None) -> None:
     For network file systems and more than 50,000 videos. Not while something reads the cache. The
     stage treats packed videos as done, and puts new ones beside the shards; pack again then.
     """
+    from pipeline import journal
     from pipeline.cache_tools import find
     from pipeline.cache_tools import pack as tool
 
     for folder in find.caches(names or []):
-        done = tool.pack(folder)
+        with journal.writing(folder):
+            done = tool.pack(folder)
         log.info(
             "%s: %d videos into %d shards, %d files removed",
             *(folder, done.videos, done.shards, done.removed),
@@ -127,14 +132,16 @@ def pack(names: Names = None) -> None:
 @app.command()
 def unpack(names: Names = None) -> None:
     """Turn shards back into one file per video."""
+    from pipeline import journal
     from pipeline.cache import TokenCache
     from pipeline.cache_tools import find
     from pipeline.cache_tools import pack as tool
 
     for folder in find.caches(names or []):
         cache = TokenCache(folder)
-        for shard in sorted({place.shard for place in cache.packed.values()}):
-            tool.unpack(cache, shard)
+        with journal.writing(folder):
+            for shard in sorted({place.shard for place in cache.packed.values()}):
+                tool.unpack(cache, shard)
         log.info("%s: %d videos unpacked", folder, len(cache.packed))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline import failures, shards
+from pipeline import failures, journal, shards
 from pipeline.cache import (
     FAILURES,
     INDEX,
@@ -82,45 +82,67 @@ def import_features(
     joined = join(features, manifest, root / settings.file)
     made = fingerprint(settings, features, kind, joined)
     _check_precision(features, joined, root / settings.file)
-    settings_hash = fingerprint_sha256(made)
-    packed = shards.places(folder, settings_hash)
-    done: dict[str, str] = {}
-    todo: dict[str, str] = {}
+    planned = _plan(features, joined, folder, fingerprint_sha256(made), settings)
+    log.info(
+        "%s: %d videos: %d imported already, %d to do, %d without usable features; %d names of "
+        "%s are not in the manifest%s",
+        *(folder, len(manifest), len(planned.done) - len(planned.todo), len(planned.todo)),
+        *(len(planned.failed), len(joined.unused), settings.file),
+        f", first {joined.unused[:_SHOWN]}" if joined.unused else "",
+    )
+    if dry_run:
+        return
+    with journal.writing(folder):  # nobody else fills the folder
+        if planned.todo or planned.failed:
+            (folder / INDEX).unlink(missing_ok=True)
+        for video_id in bar(planned.todo, len(planned.todo), f"import {kind}", "video"):
+            tokens = as_tokens(features.load(joined.name[video_id]), kind)
+            write_tokens(token_file(folder, video_id), tokens, made, planned.done[video_id])
+        _write_failures(manifest, folder, kind, planned.failed, fingerprint_sha256(made))
+        source = {"file": settings.file.as_posix(), "sha256": features.sha256}
+        write_index(folder, made, planned.done, {**source, "unused": len(joined.unused)})
+        prune.remove(prune.waste(folder, manifest))
+        shards.remove_others(folder, fingerprint_sha256(made))
+    if planned.failed:
+        rows = list(planned.failed.items())[:_SHOWN]
+        first = "\n".join(f"  {video_id}: {why}" for video_id, why in rows)
+        raise FeatureError(
+            f"{len(planned.failed)} of {len(manifest)} videos have no usable features, the others "
+            f"are imported; all are named in {folder / FAILURES}, the first of them:\n{first}"
+        )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an import would do.
+
+    Attributes:
+        done: hash of the features of every video that has usable ones.
+        todo: those of them whose tokens are not there yet.
+        failed: why others have none.
+    """
+
+    done: dict[str, str]
+    todo: list[str]
+    failed: dict[str, str]
+
+
+def _plan(
+    features: Features, joined: Joined, folder: Path, wanted: str, settings: FeatureSettings
+) -> _Plan:
+    packed = shards.places(folder, wanted)
     failed = dict.fromkeys(joined.missing, f"no features in {settings.file}")
+    planned = _Plan({}, [], failed)
     for video_id, name in joined.name.items():
         array = features.load(name)
         if reason := _unfit(array):
             failed[video_id] = reason
             continue
-        digest = done[video_id] = _sha256(array)
+        digest = planned.done[video_id] = _sha256(array)
         in_shard = video_id in packed and packed[video_id].video_sha256 == digest
-        if not in_shard and stale_reason(token_file(folder, video_id), settings_hash, digest):
-            todo[video_id] = name
-    log.info(
-        "%s: %d videos: %d imported already, %d to do, %d without usable features; %d names of "
-        "%s are not in the manifest%s",
-        *(folder, len(manifest), len(done) - len(todo), len(todo), len(failed)),
-        *(len(joined.unused), settings.file),
-        f", first {joined.unused[:_SHOWN]}" if joined.unused else "",
-    )
-    if dry_run:
-        return
-    if todo or failed:
-        (folder / INDEX).unlink(missing_ok=True)
-    for video_id, name in bar(todo.items(), len(todo), f"import {kind}", "video"):
-        tokens = as_tokens(features.load(name), kind)
-        write_tokens(token_file(folder, video_id), tokens, made, done[video_id])
-    _close(manifest, folder, kind, failed, settings_hash)
-    source = {"file": settings.file.as_posix(), "sha256": features.sha256}
-    write_index(folder, made, done, {**source, "unused": len(joined.unused)})
-    prune.remove(prune.waste(folder, manifest))
-    shards.remove_others(folder, settings_hash)
-    if failed:
-        first = "\n".join(f"  {video_id}: {why}" for video_id, why in list(failed.items())[:5])
-        raise FeatureError(
-            f"{len(failed)} of {len(manifest)} videos have no usable features, the others are "
-            f"imported; all are named in {folder / FAILURES}, the first of them:\n{first}"
-        )
+        if not in_shard and stale_reason(token_file(folder, video_id), wanted, digest):
+            planned.todo.append(video_id)
+    return planned
 
 
 def join(features: Features, manifest: pd.DataFrame, where: Path) -> Joined:
@@ -240,7 +262,7 @@ def _sha256(array: Array) -> str:
     return digest.hexdigest()
 
 
-def _close(
+def _write_failures(
     manifest: pd.DataFrame, folder: Path, kind: Kind, failed: dict[str, str], settings_hash: str
 ) -> None:
     """Write failures.csv, and remove tokens of an earlier state of the videos in it."""
