@@ -9,6 +9,7 @@ Any safetensors reader opens it. Reading one video is one `pread`.
 import hashlib
 import json
 import logging
+import math
 import os
 import struct
 import zlib
@@ -57,7 +58,7 @@ class Place:
 
     @property
     def size_bytes(self) -> int:
-        return 2 * int(np.prod(self.shape)) + 8 * self.shape[0]
+        return 2 * math.prod(self.shape) + 8 * self.shape[0]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,10 @@ def head(path: Path) -> tuple[str, dict[str, Place]]:
         AttributeError,
         RecursionError,
     ) as error:
-        raise ShardError(f"{path}: damaged, or not a shard of this project: {error!r}") from error
+        raise ShardError(
+            f"{path}: damaged, or not a shard of this project ({error!r}); `lmm-vqa cache verify "
+            f"{path.parent.parent.name}/{path.parent.name} --discard` removes it"
+        ) from error
 
 
 def _place(
