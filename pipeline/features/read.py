@@ -197,9 +197,12 @@ def _mat73(path: Path, variable: str | None) -> Array:
     """Read a file of MATLAB 7.3, which is HDF5 with the axes in reverse order."""
     import h5py
 
-    with h5py.File(path, "r", locking=False) as file:
-        names = [name for name in file if isinstance(file[name], h5py.Dataset)]
-        return _numbers(path, np.asarray(file[_variable(path, variable, names)]).T)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            names = [name for name in file if isinstance(file[name], h5py.Dataset)]
+            return _numbers(path, np.asarray(file[_variable(path, variable, names)]).T)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise FeatureError(f"{path}: not a file of MATLAB 7.3: {error}") from error
 
 
 def _variable(path: Path, variable: str | None, names: list[str]) -> str:

@@ -62,6 +62,18 @@ def test_features_are_tokens_and_say_where_they_come_from(tmp_path: Path) -> Non
     assert made.run("spatial").read("v4").tokens.shape == (1, 1, 6)
 
 
+def test_features_per_second_keep_their_seconds(tmp_path: Path) -> None:
+    made = Import(tmp_path)
+    (tmp_path / "npy").mkdir()
+    for n in range(6):
+        np.save(tmp_path / f"npy/v{n}.npy", np.full((n + 1, 2), n) + np.arange(n + 1)[:, None])
+    cache = made.run(file="npy", per="second", id_column=None)
+    read = cache.read("v3")
+    assert read.tokens.tolist() == [[3, 3], [4, 4], [5, 5], [6, 6]]
+    assert read.pts_s.tolist() == [0, 1, 2, 3]
+    assert cache.fingerprint["imported"]["per"] == "second"
+
+
 def test_only_what_changed_is_imported_again(tmp_path: Path) -> None:
     made = Import(tmp_path)
     names = token_names({"temporal": made.run()})
