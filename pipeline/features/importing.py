@@ -227,18 +227,17 @@ def _check_precision(features: Features, joined: Joined, where: Path) -> None:
     The head standardises every feature, so a constant that is added or multiplied changes nothing
     but this; it has to be the same for all data sets that are compared.
     """
+    shape = features.load(next(iter(joined.name.values()))).shape[1:]
     count, shift = 0, None
     total = squares = errors = np.zeros(())
     for name in joined.name.values():
         array = features.load(name)
+        if array.shape[1:] != shape:
+            raise FeatureError(f"{where}: {name!r} has shape {array.shape[1:]}, others {shape}")
         if _unfit(array) is not None:
             continue
         rows = array.reshape(-1, array.shape[-1])
         shift = rows[0] if shift is None else shift
-        if rows.shape[1] != shift.size:
-            raise FeatureError(
-                f"{where}: {name!r} has {rows.shape[1]} features, others {shift.size}"
-            )
         count += len(rows)
         total = total + (rows - shift).sum(axis=0)
         squares = squares + ((rows - shift) ** 2).sum(axis=0)

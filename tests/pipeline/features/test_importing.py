@@ -73,6 +73,10 @@ def test_features_per_second_keep_their_seconds(tmp_path: Path) -> None:
     assert read.pts_s.tolist() == [0, 1, 2, 3]
     assert cache.fingerprint["imported"]["per"] == "second"
 
+    np.save(tmp_path / "npy/v3.npy", np.ones((4, 3)))
+    with pytest.raises(FeatureError, match=r"'v3' has shape \(3,\), others \(2,\)"):
+        made.run(file="npy", per="second", id_column=None)
+
 
 def test_only_what_changed_is_imported_again(tmp_path: Path) -> None:
     made = Import(tmp_path)
