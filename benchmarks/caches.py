@@ -1,7 +1,7 @@
 """Reading token files against shards, and how fast a cache is verified. Prints Markdown tables.
 
     python benchmarks/caches.py read      # about a minute on two cores
-    python benchmarks/caches.py verify    # about a minute
+    python benchmarks/caches.py verify    # a few minutes
 
 Caches of random tokens are made in a temporary folder (about 1 GB; TMPDIR chooses where) and read
 from the page cache, so the figures are of the software, not of a disk. Times are the best of three.
@@ -93,7 +93,7 @@ def verifying() -> pd.DataFrame:
     """Compare threads and processes; one process is what 1 of either is."""
     rows = []
     for name, (shape, count) in SHAPES.items():
-        count = max(count, 240)  # so many that processes are started
+        count = max(count, 240)
         for packed in (False, True):
             with tempfile.TemporaryDirectory() as scratch:
                 folder = make(Path(scratch) / "x" / "spatial", shape, count)

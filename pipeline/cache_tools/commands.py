@@ -48,7 +48,7 @@ def verify(
     discard: Annotated[
         bool, typer.Option("--discard", help="remove what is bad, so that its stage redoes it")
     ] = False,
-    workers: Annotated[int, typer.Option(help="processes; 0: one per core")] = 0,
+    workers: Annotated[int, typer.Option(help="processes; 0: one per core for large caches")] = 0,
     as_json: Json = False,
 ) -> None:
     """Read everything: checksums, hashes, shapes, finiteness. Exit code 1 if anything is bad."""

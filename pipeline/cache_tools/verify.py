@@ -18,7 +18,8 @@ from pipeline.cache_tools.pack import unpack
 from pipeline.progress import bar
 
 BATCH = 64  # videos per task: a task costs about as much as reading a small file
-_FEW = 200  # videos that are checked faster than processes start
+# what a check costs, roughly; processes take seconds to start, and are for caches that take longer
+_S_PER_VIDEO, _S_PER_BYTE, _LONG_S = 0.5e-3, 1 / 400e6, 15.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def verify(folder: Path, manifest: pd.DataFrame | None = None, workers: int = 0)
 
     Args:
         manifest: with video_id and sha256; None: not compared.
-        workers: processes; 0: one per core. HDF5 holds one lock per process, so threads gain
-            nothing (benchmarks/caches.py measures both).
+        workers: processes; 0: one per core if that takes long, else this one. HDF5 holds one lock
+            per process, so threads gain little (benchmarks/caches.py measures both).
 
     Raises:
         CacheError: if there is no index, or it cannot be read.
@@ -65,7 +66,7 @@ def verify(folder: Path, manifest: pd.DataFrame | None = None, workers: int = 0)
     cache = TokenCache(folder)
     size, bad = 0, {}
     for video_id, reason, size_bytes in bar(
-        _checked(cache, workers or len(os.sched_getaffinity(0))),
+        _checked(cache, workers),
         len(cache.videos),
         f"verify {folder.parent.name}/{folder.name}",
         "video",
@@ -91,7 +92,12 @@ Finding = tuple[str, str | None, int]  # video id, what is wrong, bytes read
 def _checked(cache: TokenCache, workers: int) -> Iterator[Finding]:
     # neighbours in a shard are read one after the other, as disks like it
     ids = sorted(cache.videos, key=lambda v: (str(cache.file(v)), _offset(cache, v)))
-    if len(ids) <= _FEW or workers == 1:
+    if not workers:
+        sample = check_batch(cache, ids[:1])
+        size = sum(of_one for *_, of_one in sample) * len(ids)
+        long = len(ids) * _S_PER_VIDEO + size * _S_PER_BYTE > _LONG_S
+        workers = len(os.sched_getaffinity(0)) if long else 1
+    if workers == 1:
         yield from check_batch(cache, ids)
         return
     # spawned, not forked: the parent may have threads, and HDF5 is not told of a fork
