@@ -13,6 +13,7 @@ import typer
 
 from pipeline import settings
 from pipeline.atomic import write_text
+from pipeline.cache_tools.commands import app as cache_app
 
 Dataset = Annotated[str, typer.Argument(help="a name under `datasets` in params.yaml")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="the settings file")]
@@ -50,6 +51,8 @@ app = typer.Typer(
     "listed. Settings are in params.yaml. Exit code 1: something failed, and the last lines say "
     "what and what to do; 2: the command line itself is wrong.",
 )
+
+app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:
@@ -220,3 +223,24 @@ def compare_runs(
 ) -> None:
     """Test whether one run is better than another on the same videos, or it is chance."""
     print(_stage("compare_runs")(settings.load(params), first, second, split))
+
+
+@app.command()
+def doctor(
+    params: ParamsFile = PARAMS,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+) -> None:
+    """Look at versions, codecs, weights, GPU, disks, DVC, HDF5, scheduler and settings.
+
+    Exit code 1 if something will not work; a warning is no problem.
+    """
+    import json
+    from dataclasses import asdict
+
+    from pipeline.doctor.check import table as as_text
+    from pipeline.doctor.examine import examine
+
+    found = list(examine(params))
+    print(json.dumps([asdict(check) for check in found], indent=1) if as_json else as_text(found))
+    if any(check.state == "problem" for check in found):
+        raise typer.Exit(1)

@@ -13,7 +13,7 @@ import pandas as pd
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.comm import CommClosedError
 
-from pipeline import cluster, failures, journal
+from pipeline import cluster, failures, journal, shards
 from pipeline.cache import FAILURES, INDEX, fingerprint_sha256, write_index
 from pipeline.cluster import ClusterError
 from pipeline.encode import Job, Record, Target, encode_video
@@ -210,7 +210,7 @@ def _write_failures(cache: Cache, planned: Plan, failed: dict[str, Record]) -> N
     rows = {
         video_id: failure
         for video_id, failure in cache.failed.items()
-        if planned.rows[video_id] not in cache.known
+        if not cache.has(planned.rows[video_id])
     }
     for job in planned.jobs:
         video = job.video
@@ -234,8 +234,9 @@ def _close(cache: Cache, planned: Plan) -> None:
     """Write the journal and, last, the index; a cache that lacks untried videos gets none."""
     journal.rewrite(cache.target.folder, cache.known)
     if not planned.left:
-        done = {v: planned.shas[v] for v, name in planned.rows.items() if name in cache.known}
+        done = {v: planned.shas[v] for v, name in planned.rows.items() if cache.has(name)}
         write_index(cache.target.folder, cache.fingerprint, done)
+        shards.remove_others(cache.target.folder, fingerprint_sha256(cache.fingerprint))
 
 
 def _judge(planned: Plan, failed: dict[str, Record], run: RunSettings) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import cluster, failures, journal
+from pipeline import cluster, failures, journal, shards
 from pipeline.cache import fingerprint_sha256, stale_reason, token_name
 from pipeline.encode import Job, Target, Video, encoder, fingerprint
 from pipeline.failures import Failure
@@ -38,6 +38,7 @@ class Cache:
         fingerprint: that its files must have.
         files: what lies in the folder, by name.
         known: journal entries of the files that are current.
+        packed: names of the files that are current, but lie in shards.
         half: half-written files of a writer that was killed.
         stale: reason per row number.
         failed: earlier failures of videos that have not changed since, by id.
@@ -48,8 +49,13 @@ class Cache:
     files: dict[str, Stamp]
     half: list[Path]
     known: dict[str, str] = field(default_factory=dict)
+    packed: set[str] = field(default_factory=set)
     stale: dict[int, str] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Say whether a video, known by its file's name, has current tokens."""
+        return name in self.known or name in self.packed
 
 
 @dataclass(frozen=True)
@@ -152,9 +158,13 @@ def _compare(target: Target, rows: dict[str, str], shas: list[str], run: RunSett
     wanted = fingerprint_sha256(made)
     files, half = journal.scan(target.folder)
     cache = Cache(target, made, files, half)
+    packed = shards.places(target.folder, wanted)
     seen = journal.read(target.folder)
     unsure: list[tuple[int, str]] = []
-    for row, (name, sha256) in enumerate(zip(rows.values(), shas, strict=True)):
+    for row, ((video_id, name), sha256) in enumerate(zip(rows.items(), shas, strict=True)):
+        if packed and (place := packed.get(video_id)) and place.video_sha256 == sha256:
+            cache.packed.add(name)
+            continue
         found = files.get(name)
         if found is None:
             cache.stale[row] = NOT_YET

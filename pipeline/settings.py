@@ -28,6 +28,38 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FeatureSettings(Section):
+    """Features that others have computed, to be imported instead of tokens; docs/own-features.md.
+
+    Paths are relative to the data set's root.
+    """
+
+    file: Path  # .csv, .npy, .mat, or a folder with one .npy per video
+    name: str = Field(min_length=1)  # what they are, e.g. VIDEVAL; equal names are comparable
+    version: str = Field(min_length=1)
+    per: Literal["video", "second"] = "video"
+    id_column: str | None = None  # of a CSV: which video the row is of
+    second_column: str | None = None  # of a CSV per second: 0, 1, 2, ...
+    leave_out: tuple[str, ...] = ()  # columns of a CSV that are no features, e.g. the MOS
+    rows: Path | None = None  # text file with the name of the video of each row, in order
+    variable: str | None = None  # of a .mat with several
+
+    @model_validator(mode="after")
+    def _rows_can_be_told_apart(self) -> "FeatureSettings":
+        if self.per == "second" and self.rows:
+            raise ValueError("rows name videos, not seconds; give a CSV with second_column, or npy")
+        if self.per == "second" and self.id_column and not self.second_column:
+            raise ValueError("a table per second needs second_column")
+        return self
+
+
+class ImportedSettings(Section):
+    """Which kinds of tokens are imported; the others are encoded."""
+
+    spatial: FeatureSettings | None = None
+    temporal: FeatureSettings | None = None
+
+
 class DatasetSettings(Section):
     """One data set: a folder of videos and, unless it is only to be scored, labels inside it.
 
@@ -46,6 +78,7 @@ class DatasetSettings(Section):
     mos_max: float = 100.0
     mos_source: str = "human"  # said wherever the label is shown; a column mos_source overrides it
     split: Split | Literal["random"] = "test"  # for a table without a column `split`
+    features: ImportedSettings = ImportedSettings()
 
     @model_validator(mode="after")
     def _scale_is_not_empty(self) -> "DatasetSettings":

@@ -82,3 +82,29 @@ def test_a_bad_clip_fails_the_stage_and_keeps_the_rest(project: Path) -> None:
     with pytest.raises(AssertionError, match="1 of 3 videos failed"):
         repro(project, "spatial@mine")
     assert len(list((project / "data/mine/spatial").glob("*.h5"))) == 2
+
+
+def test_features_are_imported_by_the_same_stages(project: Path) -> None:
+    add_clips(project, "a", "b")
+    features = project / "videos/features.csv"
+    features.write_text("clip,x,y\na.mp4,1,2\nb.mp4,3,5\n")
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    wanted = {"file": "features.csv", "name": "mine", "version": "1", "id_column": "clip"}
+    params["datasets"]["mine"]["features"] = {"temporal": wanted}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    assert "2 videos: 0 imported already, 2 to do" in repro(project, "temporal@mine")
+    assert "up to date" in repro(project, "temporal@mine")
+    features.write_text("clip,x,y\na.mp4,1,2\nb.mp4,4,5\n")
+    assert "2 videos: 1 imported already, 1 to do" in repro(project, "temporal@mine")
+
+
+def test_dvc_is_told_that_a_packed_cache_is_the_same(project: Path) -> None:
+    add_clips(project, "a", "b")
+    repro(project, "spatial@mine")
+    for command in (["lmm-vqa", "cache", "pack", "mine"], ["dvc", "commit", "-f", "spatial@mine"]):
+        program = Path(sys.executable).parent / command[0]
+        subprocess.run([program, *command[1:]], cwd=project, check=True, capture_output=True)
+    folder = project / "data/mine/spatial"
+    assert not list(folder.glob("*.h5")) and len(list(folder.glob("shard-*"))) == 1
+    said = repro(project, "spatial@mine")
+    assert "up to date" in said and "Running stage" not in said

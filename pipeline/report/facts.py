@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import h5py
 import pandas as pd
 from PIL import Image
 
-from pipeline.cache import FAILURES, CacheError, Kind, TokenCache, token_file
+from pipeline.cache import FAILURES, CacheError, Kind, TokenCache
 from pipeline.video import VideoError, first_frame
 
 THUMBNAIL_PX = 240
@@ -67,9 +66,8 @@ def cache_facts(folder: Path, kind: Kind) -> CacheFacts:
     dataset = folder.parent.name
     try:
         cache = TokenCache(folder)
-        files = [token_file(folder, video_id) for video_id in sorted(cache.videos)]
-        shapes = [_shape(path) for path in files]
-        size_bytes = sum(path.stat().st_size for path in files)
+        shapes = [cache.shape(video_id) for video_id in cache.videos]
+        size_bytes = sum(cache.size_bytes(video_id) for video_id in cache.videos)
     except (CacheError, OSError, KeyError) as error:
         return CacheFacts(dataset, kind, problem=str(error))
     shared = Counter(" x ".join(map(str, shape[1:])) for shape in shapes)
@@ -77,7 +75,7 @@ def cache_facts(folder: Path, kind: Kind) -> CacheFacts:
     return CacheFacts(
         dataset=dataset,
         kind=kind,
-        videos=len(files),
+        videos=len(cache.videos),
         failed=len(pd.read_csv(failures, dtype=str)) if failures.is_file() else 0,
         chunks=sum(shape[0] for shape in shapes),
         shape=" or ".join(sorted(shared)),
@@ -129,11 +127,6 @@ def git_commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _shape(path: Path) -> tuple[int, ...]:
-    with h5py.File(path, "r", locking=False) as file:
-        return tuple(int(size) for size in file["tokens"].shape)
 
 
 def _thumbnail(path: Path | None) -> tuple[str, str]:

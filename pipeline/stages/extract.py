@@ -1,10 +1,14 @@
-"""Both encoders from one decode: reads a manifest, writes data/<dataset>/{spatial,temporal}/."""
+"""Both encoders from one decode: reads a manifest, writes data/<dataset>/{spatial,temporal}/.
+
+A kind of tokens for which the data set's settings name features is imported instead.
+"""
 
 from pathlib import Path
 
 from pipeline import extract, layout, manifest
 from pipeline.cache import Kind
 from pipeline.encode import Target
+from pipeline.features.importing import import_features
 from pipeline.plan import plan
 from pipeline.settings import Params
 
@@ -30,10 +34,18 @@ def run(
         retry_failed: only try again what failed before.
         report: HTML file for Dask's performance report.
     """
-    targets = tuple(
-        Target(getattr(params, kind), layout.cache(dataset, kind).absolute()) for kind in kinds
-    )
     table = manifest.read(layout.manifest(dataset))
+    data = params.datasets.get(dataset)
+    encoded = []
+    for kind in kinds:
+        folder = layout.cache(dataset, kind).absolute()
+        if data and (features := getattr(data.features, kind)):
+            import_features(table, features, data.root, folder, kind, dry_run)
+        else:
+            encoded.append(Target(getattr(params, kind), folder))
+    targets = tuple(encoded)
+    if not targets:
+        return
     if dry_run:
         extract.announce(plan(table, targets, params.run, retry_failed), params.run)
     else:

@@ -12,6 +12,7 @@ import pytest
 from pipeline import encode
 from pipeline import extract as extract_module
 from pipeline.cache import FAILURES, INDEX, TokenCache
+from pipeline.cache_tools.pack import pack
 from pipeline.encode import Target
 from pipeline.extract import WINDOW, ExtractError, extract
 from pipeline.labels import read_labels
@@ -104,6 +105,34 @@ def test_only_what_changed_is_encoded(folder: Path, moving_video: Callable[..., 
     before = stamps(folder)
     run(layers=(1, 3))  # another setting that matters
     assert changed(before, stamps(folder)) == {"b", "c", "d"}
+
+
+def test_packed_videos_count_as_done_and_new_ones_lie_beside(
+    folder: Path, moving_video: Callable[..., Path]
+) -> None:
+    run = lambda **changes: extract(table(folder), (spatial(folder, **changes),), HERE)  # noqa: E731
+    run()
+    before = TokenCache(folder / "spatial").read("a").tokens.tobytes()
+    pack(folder / "spatial")
+    assert str(plan(table(folder), (spatial(folder),), HERE)) == (
+        "3 videos: 3 cached, 0 to do (none)"
+    )
+    run()
+    assert stamps(folder) == {}  # still packed
+
+    moving_video("videos/b.mp4", 9)  # replaced
+    moving_video("videos/d.mp4", 4)  # added
+    (folder / "videos/c.mp4").unlink()
+    run()
+    assert set(stamps(folder)) == {"b", "d"}
+    cache = TokenCache(folder / "spatial")
+    assert set(cache.videos) == {"a", "b", "d"} and set(cache.packed) == {"a"}
+    assert cache.read("a").tokens.tobytes() == before
+    assert all(cache.check(video_id) is None for video_id in cache.videos)
+
+    run(layers=(1, 3))  # nothing of the shards is left
+    assert set(stamps(folder)) == {"a", "b", "d"}
+    assert not list((folder / "spatial").glob("shard-*"))
 
 
 def test_plan_says_what_and_why_and_changes_nothing(folder: Path) -> None:

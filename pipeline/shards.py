@@ -1,0 +1,230 @@
+"""Shards: the tokens of many videos in one immutable safetensors file of about a gigabyte.
+
+A shard describes itself: of video I it has the tensors `I/tokens` and `I/pts_s`, and its metadata
+entry `lmm_vqa` has the fingerprint's hash and, per video, the hashes of video and content and a
+CRC-32 of the two tensors. Its name, `shard-<16 hex>.safetensors`, is the hash of that entry.
+Any safetensors reader opens it. Reading one video is one `pread`.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from pipeline.atomic import replacing
+
+PREFIX, SUFFIX = "shard-", ".safetensors"
+SCHEMA = 1
+MAX_HEAD_BYTES = 100_000_000  # safetensors' own limit
+_KEY = "lmm_vqa"
+
+log = logging.getLogger(__name__)
+
+
+class ShardError(RuntimeError):
+    """A shard is damaged, or no shard of this project."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the tokens of one video lie.
+
+    Attributes:
+        shard: file name in the cache's folder.
+        tokens_at: offset of the tokens in the file, in bytes.
+        pts_at: offset of the times.
+        shape: of the tokens.
+        crc32: of the tokens' bytes followed by the times'.
+    """
+
+    shard: str
+    tokens_at: int
+    pts_at: int
+    shape: tuple[int, ...]
+    crc32: int
+    video_sha256: str
+    content_sha256: str
+
+    @property
+    def size_bytes(self) -> int:
+        return 2 * math.prod(self.shape) + 8 * self.shape[0]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One video to be packed: its tokens and what is known of them."""
+
+    tokens: NDArray[np.float16]
+    pts_s: NDArray[np.float64]
+    video_sha256: str
+    content_sha256: str
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return the shards of a cache, in the order of their names."""
+    return sorted(folder.glob(f"{PREFIX}*{SUFFIX}"))
+
+
+def places(folder: Path, fingerprint_sha256: str) -> dict[str, Place]:
+    """Return where each video lies that the shards of one fingerprint hold.
+
+    A video in two shards (a packing was killed before it removed the old one) has the same content
+    in both unless its video hash differs; the caller compares that.
+
+    Raises:
+        ShardError: if a shard's head cannot be read.
+    """
+    found: dict[str, Place] = {}
+    for path in listed(folder):
+        settings, here = head(path)
+        if settings == fingerprint_sha256:
+            found |= here
+    return found
+
+
+def remove_others(folder: Path, fingerprint_sha256: str) -> None:
+    """Remove the shards of other settings; nothing can read them any more."""
+    for path in listed(folder):
+        if head(path)[0] != fingerprint_sha256:
+            log.info("removed %s", path)
+            path.unlink()
+
+
+def head(path: Path) -> tuple[str, dict[str, Place]]:
+    """Return a shard's fingerprint hash and where its videos lie; reads no tokens.
+
+    Raises:
+        ShardError: if it is damaged, or no shard of this project.
+    """
+    try:
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            if size > MAX_HEAD_BYTES:
+                raise ShardError(f"{path}: a head of {size} bytes; this is not a shard")
+            tensors: dict[str, Any] = json.loads(file.read(size))
+            end = os.fstat(file.fileno()).st_size
+        about = json.loads(tensors.pop("__metadata__")[_KEY])
+        if about["schema"] != SCHEMA:
+            raise ShardError(f"{path}: shard schema {about['schema']}; wanted {SCHEMA}")
+        start = 8 + size
+        return about["fingerprint_sha256"], {
+            video_id: _place(path, end, start, video_id, tensors, facts)
+            for video_id, facts in about["videos"].items()
+        }
+    except (
+        OSError,
+        struct.error,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise ShardError(
+            f"{path}: damaged, or not a shard of this project ({error!r}); `lmm-vqa cache verify "
+            f"{path.parent.parent.name}/{path.parent.name} --discard` removes it"
+        ) from error
+
+
+def _place(
+    path: Path, end: int, start: int, video_id: str, tensors: dict[str, Any], facts: dict[str, Any]
+) -> Place:
+    tokens, pts = tensors[f"{video_id}/tokens"], tensors[f"{video_id}/pts_s"]
+    place = Place(
+        path.name,
+        start + int(tokens["data_offsets"][0]),
+        start + int(pts["data_offsets"][0]),
+        tuple(int(size) for size in tokens["shape"]),
+        facts["crc32"],
+        facts["video_sha256"],
+        facts["content_sha256"],
+    )
+    chunks = place.shape[0]
+    stops = place.tokens_at + place.size_bytes - 8 * chunks, place.pts_at + 8 * chunks
+    if (tokens["dtype"], pts["dtype"]) != ("F16", "F64") or pts["shape"] != [chunks]:
+        raise ShardError(f"{path}: {video_id!r} has {tokens['dtype']} tokens; wanted F16 and F64")
+    if min(place.shape, default=0) < 1 or not start <= place.pts_at or max(stops) > end:
+        raise ShardError(f"{path}: {video_id!r} lies outside the file, which is truncated")
+    return place
+
+
+def read(path: Path, place: Place) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
+    """Return a video's tokens and times.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ShardError: if it does not hold what was written.
+    """
+    tokens, pts_s = np.empty(place.shape, "<f2"), np.empty(place.shape[:1], "<f8")
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for array, at in ((tokens, place.tokens_at), (pts_s, place.pts_at)):
+            _fill(handle, array, at)
+    finally:
+        os.close(handle)
+    if zlib.crc32(_raw(pts_s), zlib.crc32(_raw(tokens))) != place.crc32:
+        raise ShardError("the checksum differs")
+    return tokens, pts_s
+
+
+def _raw(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _fill(handle: int, array: NDArray[Any], at: int) -> None:
+    left = _raw(array)
+    while left:
+        count = os.preadv(handle, [left], at)
+        if count == 0:
+            raise ShardError("the file ends too early")
+        left, at = left[count:], at + count
+
+
+def write(folder: Path, entries: Mapping[str, Entry], fingerprint_sha256: str) -> Path:
+    """Write a shard, synced and read back; the same entries give the same bytes and name.
+
+    Args:
+        entries: by video id; all are in memory at once.
+
+    Raises:
+        ShardError: if it does not read back as written.
+    """
+    tensors: dict[str, NDArray[Any]] = {}
+    videos = {}
+    for video_id, entry in sorted(entries.items()):
+        tokens = np.ascontiguousarray(entry.tokens, "<f2")
+        pts_s = np.ascontiguousarray(entry.pts_s, "<f8")
+        tensors |= {f"{video_id}/tokens": tokens, f"{video_id}/pts_s": pts_s}
+        videos[video_id] = {
+            "crc32": zlib.crc32(_raw(pts_s), zlib.crc32(_raw(tokens))),
+            "video_sha256": entry.video_sha256,
+            "content_sha256": entry.content_sha256,
+        }
+    about = {"schema": SCHEMA, "fingerprint_sha256": fingerprint_sha256, "videos": videos}
+    # one entry: the library keeps metadata in a hash map, so the order of several would vary
+    metadata = {_KEY: json.dumps(about, sort_keys=True)}
+    name = hashlib.sha256(metadata[_KEY].encode()).hexdigest()[:16]
+    path = folder / f"{PREFIX}{name}{SUFFIX}"
+    with replacing(path) as tmp:
+        save_file(tensors, tmp, metadata=metadata)
+        _check(tmp, entries)
+    return path
+
+
+def _check(path: Path, entries: Mapping[str, Entry]) -> None:
+    _, found = head(path)
+    for video_id, entry in entries.items():
+        tokens, pts_s = read(path, found[video_id])
+        if tokens.tobytes() != entry.tokens.tobytes() or pts_s.tobytes() != entry.pts_s.tobytes():
+            raise ShardError(f"{path}: does not read back as written; check the disk")
