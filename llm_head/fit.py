@@ -94,15 +94,13 @@ class _Keeper(TrainerCallback):
     def __init__(self, model: LmmVqa) -> None:
         self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self._best: dict[str, Tensor] = {}
-        self._measure = (-np.inf, -np.inf)
+        self._least = np.inf
         self.epoch = 0.0
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        found = kwargs["metrics"]
-        srcc = found["eval_srcc"]
-        measure = (-np.inf if np.isnan(srcc) else srcc, -found["eval_loss"])
-        if measure > self._measure:
-            self._measure, self.epoch = measure, state.epoch
+        loss = kwargs["metrics"]["eval_loss"]
+        if loss < self._least:
+            self._least, self.epoch = loss, state.epoch
             self._best = {n: p.detach().to("cpu", copy=True) for n, p in self._trained.items()}
 
     @torch.no_grad()

@@ -55,8 +55,8 @@ def tune(
 ) -> Tuned:
     """Tune a head on the records of splits train and val.
 
-    After each epoch the head is measured on val; the epoch with the highest SRCC of the level
-    expectation (without MOS in val: with the lowest loss) is kept. Split test is never looked at.
+    After each epoch the head is measured on val; the epoch with the lowest loss is kept: the SRCC
+    of a few scenes is too noisy to choose by. Split test is never looked at.
 
     Args:
         caches: by dataset, then kind.

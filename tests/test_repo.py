@@ -1,5 +1,6 @@
 """The project agrees with itself: the same names for stages, files, settings and tests."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,3 +55,10 @@ def test_nothing_large_and_no_data_is_in_git() -> None:
     for path in files:
         assert not path.exists() or path.stat().st_size < 500_000, path
         assert path.suffix not in {".h5", ".mp4", ".safetensors", ".pt", ".npy"}, path
+
+
+def test_every_test_that_the_docs_name_exists() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    for page in (ROOT / "docs").rglob("*.md"):
+        for name in re.findall(r"\btest_[a-z0-9_]{12,}\b(?!\.py)", page.read_text()):
+            assert f"def {name}(" in code, f"{page.name} names {name}"
