@@ -24,6 +24,7 @@ class TuneConfig:
     queries: int
     epochs: float
     batch_size: int
+    accumulate: int
     learning_rate: float
     weight_decay: float
     warmup_ratio: float

@@ -40,7 +40,8 @@ def fit(
         history (columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured), and
         the epoch that was kept.
     """
-    steps = -(-len(samples["train"]) // config.batch_size)  # per epoch
+    per_step = config.batch_size * config.accumulate
+    steps = -(-len(samples["train"]) // per_step)  # per epoch
     has_val = len(samples["val"]) > 0
     keeper = _Keeper(model)
     with tempfile.TemporaryDirectory() as scratch:
@@ -49,6 +50,7 @@ def fit(
             num_train_epochs=config.epochs,
             per_device_train_batch_size=config.batch_size,
             per_device_eval_batch_size=config.batch_size,
+            gradient_accumulation_steps=config.accumulate,
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
             warmup_steps=config.warmup_ratio,  # below 1 it is a share of all steps

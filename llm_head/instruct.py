@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from llm_head import questions
-from llm_head.levels import level_of
+from llm_head.levels import level_of, percentile_cuts, percentile_level_of
 from llm_head.questions import Task
 
 VIDEO = "<video>"
@@ -54,6 +54,7 @@ def build(
     tasks: Iterable[Task],
     tokens: Mapping[str, str],
     seed: int,
+    levels: Literal["absolute", "percentile"] = "absolute",
 ) -> list[Record]:
     """Return the questions and answers of a manifest, one per video and task.
 
@@ -65,20 +66,25 @@ def build(
         manifest: with columns video_id, split, mos (0-100), impairment, motion; empty: unknown.
         tokens: per video the name of its tokens, `data.token_names`; a video without has no
             records.
+        levels: absolute: `levels.level_of`, and the record carries the MOS for its soft label.
+            percentile: the authors' three, cut at the training videos' MOS; learned as text.
 
     Raises:
-        InstructError: if a row holds an impairment, motion, split or MOS that has no answer.
+        InstructError: if percentiles are asked for and no training video has a MOS, or a row holds
+            an impairment, motion, split or MOS that has no answer.
 
     Source: LMM-VQA, arXiv:2408.14008 (20 score and 20 level questions). Differs: own wordings,
     a stem before the answer, absolute levels, and the same wording at every inference.
     """
     tasks = tuple(tasks)
+    cuts = _cuts(manifest, dataset) if levels == "percentile" else None
+    with_mos = ("score", "level") if cuts is None else ("score",)
     records = []
     for line, row in enumerate(manifest.to_dict("records"), start=2):
         video = str(row["video_id"])
         for task in tasks if video in tokens else ():
             try:
-                answer = _answer(row, task)
+                answer = _answer(row, task, cuts)
             except ValueError as error:
                 raise InstructError(
                     f"manifest of {dataset}, line {line} ({video}): {error}"
@@ -93,7 +99,8 @@ def build(
                         split=str(row["split"]),
                         task=task,
                         conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
-                        mos=float(row["mos"]) if task in ("score", "level") else None,
+                        # a level without a MOS has no soft label
+                        mos=float(row["mos"]) if task in with_mos else None,
                         tokens=tokens[video],
                     )
                 )
@@ -108,14 +115,29 @@ def _question(video: str, split: str, task: Task, seed: int) -> str:
     return wordings[int.from_bytes(digest[:8], "big") % len(wordings)]
 
 
-def _answer(row: Mapping[Any, Any], task: Task) -> str | None:
+def _cuts(manifest: pd.DataFrame, dataset: str) -> tuple[float, float]:
+    mos = manifest.loc[(manifest["split"] == "train") & manifest["mos"].notna(), "mos"]
+    if mos.empty:
+        raise InstructError(
+            f"manifest of {dataset}: no training video has a MOS, so percentiles are not defined; "
+            "set instruct.levels to absolute in params.yaml"
+        )
+    return percentile_cuts(mos.to_numpy(float))
+
+
+def _answer(
+    row: Mapping[Any, Any], task: Task, cuts: tuple[float, float] | None = None
+) -> str | None:
     value = row.get("mos" if task in ("score", "level") else task)
     if value is None or pd.isna(value) or value == "":
         return None
     if task == "score":
         return questions.score_answer(float(value))
     if task == "level":
-        return questions.level_answer(level_of(float(value)))
+        mos = float(value)
+        return questions.level_answer(
+            level_of(mos) if cuts is None else percentile_level_of(mos, cuts)
+        )
     if task == "impairment":
         return questions.impairment_answer(value)
     return questions.motion_answer(value)

@@ -147,6 +147,7 @@ class InstructSettings(Section):
     """Questions and answers from manifests."""
 
     tasks: tuple[Literal["score", "level", "impairment", "motion"], ...]
+    levels: Literal["absolute", "percentile"] = "absolute"  # percentile: the authors' code
 
 
 class TuneSettings(Section):
@@ -162,7 +163,8 @@ class TuneSettings(Section):
     projector: Literal["mlp", "vit", "resampler"] = "mlp"  # vit: the authors' code
     queries: int = Field(default=8, ge=1)  # vectors per second that a resampler makes
     epochs: float = Field(gt=0)
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1)  # videos that a device reads at a time
+    accumulate: int = Field(default=1, ge=1)  # batches whose gradients make one step
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     warmup_ratio: float = Field(ge=0, le=1)

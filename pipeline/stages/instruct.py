@@ -22,7 +22,8 @@ def run(params: Params, dataset: str) -> None:
     table = manifest.read(layout.manifest(dataset))
     kinds = KINDS if params.tune.tokens == "both" else (params.tune.tokens,)
     names = token_names({kind: TokenCache(layout.cache(dataset, kind)) for kind in kinds})
-    records = instruct.build(table, dataset, params.instruct.tasks, names, params.seed)
+    settings = params.instruct
+    records = instruct.build(table, dataset, settings.tasks, names, params.seed, settings.levels)
     path = layout.instructions(dataset)
     write_text(path, instruct.to_jsonl(records))
     counts = Counter(record.task for record in records)

@@ -3,12 +3,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from llm_head import instruct, questions
 from llm_head.instruct import InstructError, Record
 from llm_head.questions import Task
+from tests.synthetic import make_manifest
 
 
 def manifest(**columns: list[Any]) -> pd.DataFrame:
@@ -125,3 +127,19 @@ def test_a_wrong_record_names_file_and_line(tmp_path: Path, line: str, message: 
 def test_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(InstructError, match="run stage instruct"):
         instruct.read(tmp_path / "none.jsonl", "d")
+
+
+def test_percentile_levels_are_ranks_among_the_training_videos(tmp_path: Path) -> None:
+    table = make_manifest(60).assign(mos=[60 + i / 2 for i in range(60)])
+    tokens = dict.fromkeys(table["video_id"], "t")
+    records = instruct.build(table, "d", ["level"], tokens, seed=0, levels="percentile")
+    train = table.loc[table["split"] == "train", "mos"]
+    low, high = np.percentile(train, [33, 66])
+    for record, mos in zip(records, table["mos"], strict=True):
+        level = "poor" if mos < low else "fair" if mos < high else "good"
+        assert record.conversations[-1].value == f"The quality is {level}."
+        assert record.mos is None  # learned as text: there is no soft label of a rank
+    with pytest.raises(InstructError, match="no training video has a MOS"):
+        instruct.build(
+            table.assign(split="test"), "d", ["level"], tokens, seed=0, levels="percentile"
+        )

@@ -32,6 +32,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         queries=8,
         epochs=1,
         batch_size=4,
+        accumulate=1,
         learning_rate=5e-3,
         weight_decay=0.0,
         warmup_ratio=0.1,
@@ -175,3 +176,16 @@ def test_training_sets_must_fit_together(tmp_path: Path) -> None:
         tune(make_records(table), caches, make_config(tmp_path), "cpu")
     with pytest.raises(TuneError, match=r"\['d'\]"):
         tune(make_records(table), {"e": caches["e"]}, make_config(tmp_path), "cpu")
+
+
+@pytest.mark.slow
+def test_two_batches_of_two_make_the_step_of_one_batch_of_four(tmp_path: Path) -> None:
+    save_tiny_llm(tmp_path / "llm")
+    table = make_manifest(12)
+    caches = {"d": make_caches(tmp_path, table)}
+    whole = make_config(tmp_path, warmup_ratio=0.0)
+    halves = replace(whole, batch_size=2, accumulate=2)
+    one, other = (tune(make_records(table), caches, c, "cpu") for c in (whole, halves))
+    assert one.history["step"].max() == other.history["step"].max()
+    for p, q in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=2e-3, rtol=0)
