@@ -166,22 +166,33 @@ class LmmVqa(nn.Module):
         spatial: Tensor,
         temporal: Tensor,
         seconds: Tensor,
+        cache: Any = None,
     ) -> tuple[Tensor, Any]:
-        """Return the LLM's last hidden states (B, N, L), and its cache of keys and values."""
+        """Return the LLM's last hidden states (B, N, L), and its cache of keys and values.
+
+        Args:
+            cache: from `head_cache(B)`, grows; none: it is made.
+        """
         projected = self.projector(spatial, temporal)[seconds]
-        return self._run(ids, visual, positions, allowed, projected)
+        return self._run(ids, visual, positions, allowed, projected, cache)
 
     def _run(
-        self, ids: Tensor, visual: Tensor, positions: Tensor, allowed: Tensor, projected: Tensor
+        self,
+        ids: Tensor,
+        visual: Tensor,
+        positions: Tensor,
+        allowed: Tensor,
+        projected: Tensor,
+        cache: Any = None,
     ) -> tuple[Tensor, Any]:
         embeds = self.embed(ids)
         embeds = embeds.masked_scatter(visual.unsqueeze(-1), projected.to(embeds.dtype))
         seen = allowed.new_ones(*allowed.shape[:2], self.head.shape[1])
-        cache = self._head_cache(len(ids))
+        cache = self.head_cache(len(ids)) if cache is None else cache
         return self.decode(embeds, positions, torch.cat([seen, allowed], dim=2), cache), cache
 
-    def _head_cache(self, batch: int) -> Any:
-        # the text before the video is the same for all: computed once a batch, not once a sample
+    def head_cache(self, batch: int) -> Any:
+        """Return keys and values of the text before the video, the same for all of a batch."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen()):
             cache = self._causal_lm().base_model(self.head, use_cache=True).past_key_values
         cache.batch_repeat_interleave(batch)

@@ -21,8 +21,7 @@ COLUMNS = (
     *("score", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
     *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
 )
-_BATCH = 8  # fixed, so that rounding in the last digits does not depend on the machine
-_DECIMALS = 4
+DECIMALS = 4
 
 Labelled = tuple[pd.DataFrame, Caches]
 
@@ -36,23 +35,22 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
     rows: list[dict[Any, Any]] = table.reindex(columns=LABELS).to_dict("records")
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        tokens = [read_tokens(caches, row["video_id"], head.shape) for row in batch]
-        for row, answer in zip(batch, readout.answers(tokens), strict=True):
-            yield {**row, **_columns(answer)}
+    for row in rows:
+        (answer,) = readout.answers([read_tokens(caches, row["video_id"], head.shape)])
+        yield {**row, **columns(answer)}
 
 
-def _columns(answer: Answer) -> dict[str, Any]:
+def columns(answer: Answer) -> dict[str, Any]:
+    """Return a video's answers as they are written, rounded to four decimals."""
     levels = zip(LEVELS, answer.level_probs, strict=True)
     return {
-        "score": round(answer.score, _DECIMALS),
-        "score_std": round(answer.score_std, _DECIMALS),
+        "score": round(answer.score, DECIMALS),
+        "score_std": round(answer.score_std, DECIMALS),
         "level": answer.level,
-        **{f"p_{level}": round(probability, _DECIMALS) for level, probability in levels},
+        **{f"p_{level}": round(probability, DECIMALS) for level, probability in levels},
         "score_generated": answer.score_generated,
-        "score_digits": round(answer.score_digits, _DECIMALS),
-        "score_digits_std": round(answer.score_digits_std, _DECIMALS),
+        "score_digits": round(answer.score_digits, DECIMALS),
+        "score_digits_std": round(answer.score_digits_std, DECIMALS),
         "impairment_answer": answer.impairment,
         "motion_answer": answer.motion,
     }
@@ -88,7 +86,7 @@ def baselines(
         seed,
         sizes=(shape.spatial[1], shape.temporal),
     )
-    return {name: values.round(_DECIMALS) for name, values in found.items()}
+    return {name: values.round(DECIMALS) for name, values in found.items()}
 
 
 def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> list[NDArray[np.float64]]:

@@ -1,7 +1,9 @@
 """From a tuned head to answers about a video; the same video always gets the same answers."""
 
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +57,10 @@ class Answer:
 class ReadOut:
     """Asks the four canonical questions, all in one forward pass that shares the video.
 
+    Each video has a pass of its own, on one thread if it is the CPU's: matrix products round
+    otherwise in another batch, behind padding or on more threads, which shows in a score's fourth
+    decimal. So a video's answers never depend on what else is asked, or on the machine's load.
+
     Source: expectation over level words, Q-Align, arXiv:2312.17090; generated number, LMM-VQA,
     arXiv:2408.14008, here decoded greedily under a rule that admits only numbers of 0.0 to 100.0,
     where the authors sample freely and put 60 for what does not parse.
@@ -70,6 +76,7 @@ class ReadOut:
             PromptError: if the tokenizer has no single tokens for the digits and the point.
         """
         self._model, self._level_std = model.eval(), level_std
+        self._head: Any = None
         self._segments: list[Segment] = []  # after the video, which is number 0 of the tree
         self._add(chat, "level")
         self._add(chat, "score")
@@ -94,11 +101,51 @@ class ReadOut:
             ]
         return range(question + 1, len(self._segments) + 1)
 
-    @torch.no_grad()
     def answers(self, videos: Sequence[VideoTokens]) -> list[Answer]:
-        """Return the answers for a batch of videos, given their tokens (from `data.choose`)."""
+        """Return the answers for some videos, given their tokens (from `data.choose`)."""
+        with repeatable(self._model):
+            return [self._answers(video) for video in videos]
+
+    def levels(self, videos: Sequence[VideoTokens]) -> list[tuple[float, float]]:
+        """Return score and standard deviation, from the level question alone, in one pass.
+
+        For the windows of one video (`timeline`): a pass of this one question costs a part of all
+        four, and a batch of windows less still. In the last digits it differs from `answers`.
+
+        Args:
+            videos: tokens of windows; fastest if all have the same number of seconds.
+        """
+        with repeatable(self._model):
+            packed, hidden, _ = self._pass(videos, self._segments[:1])
+            ends = torch.tensor([starts[1] for starts in packed.starts])
+            ends = ends + len(self._segments[0].ids) - 1
+            words = self._model.logits(hidden[torch.arange(len(videos)), ends])
+            probabilities = words[:, self._model.level_words].double().softmax(-1).tolist()
+        found = [expectation(each) for each in probabilities]
+        return [(mos_of(mean, self._level_std), std) for mean, std in found]
+
+    def _answers(self, video: VideoTokens) -> Answer:
+        packed, hidden, cache = self._pass([video], self._segments)
+        rows = torch.arange(1)
+        ends = self._ends(packed)
+        words = self._model.logits(hidden[rows, ends[:, _LEVEL]])[:, self._model.level_words]
+        (level,) = words.double().softmax(-1).tolist()
+        (totals,) = self._log_probabilities(packed, hidden)
+        nodes = ends[:, [_SCORE, *self._numbers]]
+        digits, stds = self._digits.expectation(self._model.logits(hidden[rows[:, None], nodes]))
+        (number,) = self._generate(hidden[rows, ends[:, _SCORE]], packed, ends[:, _SCORE], cache)
+        return self._answer(level, number, float(digits[0]), float(stds[0]), totals)
+
+    def _pass(
+        self, videos: Sequence[VideoTokens], segments: Sequence[Segment]
+    ) -> tuple[Packed, Tensor, Any]:
+        """Run the LLM once; return the layout, its last hidden states and its cache."""
         shape, device = self._model.projector.shape, self._model.head.device
-        packed = pack([[root(shape, len(spatial)), *self._segments] for spatial, _ in videos])
+        packed = pack([[root(shape, len(spatial)), *segments] for spatial, _ in videos])
+        if self._head is None:  # the text before the video: read once, used for every video
+            self._head = self._model.head_cache(1)
+        cache = copy.deepcopy(self._head)
+        cache.batch_repeat_interleave(len(videos))
         tokens = {name: tensor.to(device) for name, tensor in pad(videos).items()}
         hidden, cache = self._model.hidden(
             packed.ids.to(device),
@@ -106,21 +153,9 @@ class ReadOut:
             packed.positions.to(device),
             packed.allowed.to(device),
             **tokens,
+            cache=cache,
         )
-        rows = torch.arange(len(videos))
-        ends = self._ends(packed)
-        words = self._model.logits(hidden[rows, ends[:, _LEVEL]])[:, self._model.level_words]
-        levels = words.double().softmax(-1).tolist()
-        totals = self._log_probabilities(packed, hidden)
-        nodes = ends[:, [_SCORE, *self._numbers]]
-        digits = self._digits.expectation(self._model.logits(hidden[rows[:, None], nodes]))
-        numbers = self._generate(hidden[rows, ends[:, _SCORE]], packed, ends[:, _SCORE], cache)
-        return [
-            self._answer(*found)
-            for found in zip(
-                levels, numbers, digits[0].tolist(), digits[1].tolist(), totals, strict=True
-            )
-        ]
+        return packed, hidden, cache
 
     def _ends(self, packed: Packed) -> Tensor:
         """Return the place of each segment's last token, int64 (B, segments)."""
@@ -201,6 +236,19 @@ class ReadOut:
         }
         best = max(allowed, key=lambda index: float(logits[index]))
         return best, allowed[best]
+
+
+@contextmanager
+def repeatable(model: LmmVqa) -> Iterator[None]:
+    """Within it, the same input gives the same bits: no gradients, one thread on the CPU."""
+    threads = torch.get_num_threads()
+    try:
+        if model.head.device.type == "cpu":
+            torch.set_num_threads(1)
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _best(totals: Tensor, segments: range, names: Sequence[str]) -> tuple[str, float]:

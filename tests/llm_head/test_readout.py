@@ -46,15 +46,32 @@ def test_answers_are_consistent_and_repeat(tmp_path: Path) -> None:
     assert readout.answers([make_video(1)]) == [answer]
 
 
-def test_a_batch_gives_what_each_video_gets_alone(tmp_path: Path) -> None:
+def test_answers_do_not_depend_on_batch_position_or_threads(tmp_path: Path) -> None:
+    readout = ReadOut(*make_model(tmp_path), level_std=12)
+    videos = [make_video(i, seconds=1 + i % 2) for i in range(16)]
+    together = readout.answers(videos)
+    (alone,) = readout.answers(videos[3:4])
+    for position in (0, 7, 15):
+        others = [video for video in videos if video is not videos[3]]
+        others.insert(position, videos[3])
+        assert readout.answers(others)[position] == alone == together[3]  # every bit
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert readout.answers(videos) == together
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_levels_of_a_batch_are_those_of_the_answers(tmp_path: Path) -> None:
     readout = ReadOut(*make_model(tmp_path), level_std=12)
     videos = [make_video(1), make_video(2, seconds=1), make_video(3)]
-    for video, answer in zip(videos, readout.answers(videos), strict=True):
-        (alone,) = readout.answers([video])
-        assert alone.score == pytest.approx(answer.score, abs=1e-3)
-        assert alone.score_generated == answer.score_generated
-        assert (alone.impairment, alone.motion) == (answer.impairment, answer.motion)
-        assert alone.impairment_prob == pytest.approx(answer.impairment_prob, abs=1e-5)
+    levels = readout.levels(videos)
+    assert levels == readout.levels(videos)
+    for (score, std), answer in zip(levels, readout.answers(videos), strict=True):
+        assert score == pytest.approx(answer.score, abs=1e-3)
+        assert std == pytest.approx(answer.score_std, abs=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(6))
