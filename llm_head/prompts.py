@@ -132,6 +132,17 @@ class Chat:
         raw = self._tokenizer.convert_ids_to_tokens(range(len(self._tokenizer)))
         return {i: t for i, t in enumerate(raw) if t is not None and _NUMBER_PIECE.fullmatch(t)}
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Return ids of an answer as plain text."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """Return the ids that end an answer: the template's end of turn, the tokenizer's own."""
+        end = frame([self.answer(text) for text in ("yes", "no")]).end
+        found = {*end[:1], self._tokenizer.eos_token_id}
+        return frozenset(i for i in found if i is not None)
+
     def _render(self, messages: list[dict[str, str]], open_answer: bool) -> str:
         if self._tokenizer.chat_template is None:
             raise PromptError(f"{self._tokenizer.name_or_path}: the tokenizer has no chat template")

@@ -1,0 +1,69 @@
+"""Why a video has its score, in words: nothing but what the model has answered about it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llm_head import questions
+from llm_head.readout import Answer
+from llm_head.timeline import Second
+
+SURE, LIKELY = 0.8, 0.5  # probabilities among the answers that a task knows
+
+
+def reason(
+    answer: Answer,
+    seconds: Sequence[Second] = (),
+    stretch: range | None = None,
+    there: Answer | None = None,
+) -> str:
+    """Return a video's answers as sentences.
+
+    Args:
+        answer: about the whole video.
+        seconds: its timeline, if there is one.
+        stretch: `timeline.worst` of it.
+        there: the answers about that stretch alone.
+    """
+    first = f"{_seen(answer)}."
+    text = first[0].upper() + first[1:]
+    if stretch is not None and there is not None:
+        return f"{text} {_where(seconds, stretch)}; there {_seen(there)}."
+    if len(seconds) > 1:
+        scores = [second.score for second in seconds]
+        return f"{text} No second stands out: they score {min(scores):.0f} to {max(scores):.0f}."
+    return text
+
+
+def clock(at_s: float) -> str:
+    """Return a time as on a player.
+
+    >>> clock(75.0), clock(3600.0)
+    ('1:15', '1:00:00')
+    """
+    minutes, seconds = divmod(int(at_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _seen(answer: Answer) -> str:
+    name = questions.IMPAIRMENTS[answer.impairment]
+    what = "no impairment" if answer.impairment == "none" else f"impaired by {name}"
+    return (
+        f"{_hedge(answer.impairment_prob)} {what} ({answer.impairment_prob:.0%}), "
+        f"motion {_hedge(answer.motion_prob)} {answer.motion} ({answer.motion_prob:.0%})"
+    )
+
+
+def _hedge(probability: float) -> str:
+    return "clearly" if probability >= SURE else "probably" if probability >= LIKELY else "perhaps"
+
+
+def _where(seconds: Sequence[Second], stretch: range) -> str:
+    lowest = min(seconds[i].score for i in stretch)
+    median = float(np.median([second.score for second in seconds]))
+    begin, end = seconds[stretch.start].start_s, seconds[stretch.stop - 1].start_s + 1
+    return (
+        f"Worst from {clock(begin)} to {clock(end)}, at {lowest:.0f} where the median second "
+        f"has {median:.0f}"
+    )

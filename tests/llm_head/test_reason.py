@@ -1,0 +1,33 @@
+from dataclasses import replace
+
+from llm_head.readout import Answer
+from llm_head.reason import reason
+from llm_head.timeline import Second
+
+ANSWER = Answer(
+    score=62.0,
+    score_std=9.0,
+    level="good",
+    level_probs=(0.0, 0.1, 0.3, 0.5, 0.1),
+    score_generated=61.0,
+    impairment="blur",
+    impairment_prob=0.83,
+    motion="smooth",
+    motion_prob=0.6,
+)
+
+
+def test_a_reason_is_what_the_model_has_answered() -> None:
+    assert reason(ANSWER) == ("Clearly impaired by blur (83%), motion probably smooth (60%).")
+    other = replace(ANSWER, impairment="none", impairment_prob=0.3, motion="frozen")
+    assert reason(other) == "Perhaps no impairment (30%), motion probably frozen (60%)."
+
+
+def test_a_reason_says_where_and_what_is_there() -> None:
+    seconds = [Second(float(i), s, 5.0, "good") for i, s in enumerate((70, 72, 30, 33, 71))]
+    there = replace(ANSWER, impairment="freeze", motion="frozen", motion_prob=0.9)
+    assert reason(ANSWER, seconds, range(2, 4), there).endswith(
+        "Worst from 0:02 to 0:04, at 30 where the median second has 70; there clearly impaired by "
+        "freezing (83%), motion clearly frozen (90%)."
+    )
+    assert reason(ANSWER, seconds[:2]).endswith("No second stands out: they score 70 to 72.")

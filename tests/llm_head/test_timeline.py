@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm_head.projector import TokenShape
+from llm_head.readout import ReadOut
+from llm_head.timeline import Second, TimelineError, drop, timeline, worst
+from tests.llm_head.test_readout import SHAPE, make_model, make_video
+
+
+@pytest.fixture
+def readout(tmp_path: Path) -> ReadOut:
+    return ReadOut(*make_model(tmp_path), level_std=12)
+
+
+def tokens(seconds: int) -> dict[str, np.ndarray]:
+    spatial, temporal = make_video(3, seconds)
+    return {"spatial": spatial, "temporal": temporal}
+
+
+def test_a_second_has_the_score_of_its_own_tokens(readout: ReadOut) -> None:
+    parts = tokens(5)
+    found = timeline(readout, parts, SHAPE, [0.0, 1.0, 2.0, 3.0, 4.0])
+    assert [second.start_s for second in found] == [0, 1, 2, 3, 4]
+    for index, second in enumerate(found):
+        video = parts["spatial"][index : index + 1], parts["temporal"][index : index + 1]
+        (alone,) = readout.answers([video])
+        assert second.score == pytest.approx(alone.score, abs=1e-3)
+        assert second.score_std == pytest.approx(alone.score_std, abs=1e-3)
+    assert len({second.score for second in found}) == 5
+    assert found == timeline(readout, parts, SHAPE, range(5))
+
+
+def test_a_change_of_one_second_changes_only_its_windows(readout: ReadOut) -> None:
+    parts = tokens(6)
+    before = timeline(readout, parts, SHAPE, range(6), window_s=2)
+    parts["temporal"][3] += 5
+    after = timeline(readout, parts, SHAPE, range(6), window_s=2)
+    changed = [a != b for a, b in zip(before, after, strict=True)]
+    assert changed == [False, False, True, True, True, False]
+
+
+@pytest.mark.parametrize(("window", "stride", "count"), [(2, 1, 5), (2, 2, 5), (2, 1, 1)])
+def test_windows_cover_every_second(readout: ReadOut, window: int, stride: int, count: int) -> None:
+    found = timeline(readout, tokens(count), SHAPE, range(count), window, stride)
+    assert len(found) == count
+    assert all(0 <= second.score <= 100 for second in found)
+
+
+def test_more_windows_than_a_pass_holds(readout: ReadOut) -> None:
+    parts = tokens(19)
+    assert len(timeline(readout, parts, SHAPE, range(19))) == 19
+
+
+@pytest.mark.parametrize(("window", "stride"), [(0, 1), (1, 2), (3, 1), (2, 0)])
+def test_windows_that_do_not_fit_are_refused(readout: ReadOut, window: int, stride: int) -> None:
+    with pytest.raises(TimelineError, match="<= 2 s"):
+        timeline(readout, tokens(5), SHAPE, range(5), window, stride)
+
+
+def test_a_head_that_averages_time_has_timelines_too(tmp_path: Path) -> None:
+    model, chat = make_model(tmp_path)
+    shape = TokenShape("both", "mean", 2, SHAPE.spatial, SHAPE.temporal)
+    model.projector.shape = shape
+    found = timeline(ReadOut(model, chat, 12), tokens(4), shape, range(4), window_s=2)
+    assert len(found) == 4
+
+
+def seconds(*scores: float) -> list[Second]:
+    return [Second(float(i), score, 5.0, "fair") for i, score in enumerate(scores)]
+
+
+def test_the_worst_stretch() -> None:
+    assert worst(seconds(70, 71, 69)) is None
+    assert worst(seconds(70)) is None
+    assert worst(seconds(20, 25, 70, 71, 72)) == range(0, 2)
+    assert worst(seconds(70, 71, 72, 20)) == range(3, 4)
+    assert worst(seconds(70, 20, 70, 30, 70)) == range(1, 2)  # not what lies between
+
+
+def test_the_drop() -> None:
+    assert drop(seconds(70, 72, 68, 30, 35)) == 3
+    assert drop(seconds(70, 20, 70, 20, 20, 20)) == 3
+    assert drop(seconds(20, 30, 70)) is None
+    assert drop(seconds(50)) is None
+    rng = np.random.default_rng(0)
+    for at in range(1, 8):
+        noisy = np.where(np.arange(8) < at, 70, 30) + rng.normal(0, 5, 8)
+        assert drop(seconds(*noisy)) == at
