@@ -4,16 +4,17 @@
     adapter/                the LoRA layers, only if there are any
     config.json             settings, LLM, token shapes, fingerprints of the caches, versions
     loss.csv                what tuning logged
-    README.md               a short model card
+    README.md               the model card
+    weights/                the LLM's and the encoders', only if they were packed with it
 
-The LLM itself is not in it.
+Nothing in it is a pickle.
 """
 
 import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from llm_head import lora
+from llm_head.card import card
 from llm_head.config import TuneConfig
 from llm_head.model import LmmVqa, load_llm
 from llm_head.projector import TokenShape
@@ -34,6 +36,7 @@ SCHEMA = 1
 CONFIG = "config.json"
 PROJECTOR = "projector.safetensors"
 ADAPTER = "adapter"
+CARD = "README.md"
 _LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
 
 Fingerprints = Mapping[Kind, Mapping[str, Any]]
@@ -59,12 +62,33 @@ class Head:
     random_encoders: tuple[str, ...]
 
 
-def save(folder: Path, tuned: Tuned, config: TuneConfig, fingerprints: Fingerprints) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """Where tokens and labels came from; with it, a checkpoint can score files by itself.
+
+    Attributes:
+        encoders: by kind, the settings that build the encoder again.
+        data: by training set, what the card says of it: mos_source, and videos by split.
+    """
+
+    encoders: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def save(
+    folder: Path,
+    tuned: Tuned,
+    config: TuneConfig,
+    fingerprints: Fingerprints,
+    origin: Origin | None = None,
+) -> None:
     """Write a checkpoint; an earlier one is replaced when the new one is whole.
 
     Args:
         fingerprints: of the caches, by kind; those that the head does not read are left out.
+        origin: of the tokens; without it, a project's params.yaml is needed to score files.
     """
+    origin = origin or Origin()
     tmp = folder.with_name(f".tmp-{folder.name}")
     shutil.rmtree(tmp, ignore_errors=True)
     tmp.mkdir(parents=True)
@@ -82,13 +106,15 @@ def save(folder: Path, tuned: Tuned, config: TuneConfig, fingerprints: Fingerpri
         "shape": asdict(tuned.model.projector.shape),
         "llm": {"name": config.llm, "identity": llm_identity(config.llm, tuned.model.llm)},
         "fingerprints": read,
+        "encoders": {kind: dict(origin.encoders[kind]) for kind in read if kind in origin.encoders},
+        "data": {name: dict(facts) for name, facts in origin.data.items()},
         "random_encoders": [kind for kind, found in read.items() if found.get("random")],
         "best_epoch": tuned.best_epoch,
         "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
     }
     (tmp / CONFIG).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     tuned.history.to_csv(tmp / "loss.csv", index=False, lineterminator="\n")
-    (tmp / "README.md").write_text(_card(written, tuned), encoding="utf-8")
+    (tmp / CARD).write_text(card(written, tuned.history), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     tmp.rename(folder)
 
@@ -105,12 +131,13 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
             these.
         HeadError: if the LLM cannot be loaded.
     """
-    written = _read_config(folder)
+    written = read_config(folder)
     settings, shape = written["settings"], TokenShape(**_tuples(written["shape"]))
     for kind, wanted in written["fingerprints"].items():
-        _check_fingerprint(folder, kind, wanted, fingerprints[kind])
-    tokenizer, llm = load_llm(settings["llm"], settings["dtype"])
-    identity, found = written["llm"]["identity"], llm_identity(settings["llm"], llm)
+        check_fingerprint(folder, kind, wanted, fingerprints[kind])
+    name = located(folder, settings["llm"])
+    tokenizer, llm = load_llm(name, settings["dtype"])
+    identity, found = written["llm"]["identity"], llm_identity(name, llm)
     if identity != found:
         raise CheckpointError(
             f"{folder}: tuned with LLM {settings['llm']} {identity}, found {found}; "
@@ -131,7 +158,39 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
 
 def kinds_read(folder: Path) -> tuple[Kind, ...]:
     """Return the kinds of tokens that a checkpoint reads: spatial, temporal or both."""
-    return tuple(_read_config(folder)["fingerprints"])
+    return tuple(read_config(folder)["fingerprints"])
+
+
+def located(folder: Path, name: str) -> str:
+    """Return where weights lie that a checkpoint names: a path, or the name as it is (a hub's).
+
+    A relative path may start from the checkpoint's folder, from here, or from a folder above the
+    checkpoint, as `data/weights` does in the project that made it.
+    """
+    for start in (folder.absolute(), Path.cwd(), *folder.absolute().parents):
+        if (start / name).exists():
+            return str(start / name)
+    return name
+
+
+def identity(folder: Path) -> str:
+    """Return a short hash that two checkpoints share only if they give the same answers."""
+    digest = hashlib.sha256()
+    written = read_config(folder)
+    settings = {**written["settings"], "llm": ""}  # where weights lie does not change answers
+    digest.update(
+        canonical(
+            {
+                "settings": settings,
+                "llm": written["llm"]["identity"],
+                "fingerprints": written["fingerprints"],
+            }
+        ).encode()
+    )
+    for path in (folder / PROJECTOR, *sorted((folder / ADAPTER).glob("*.safetensors"))):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]
 
 
 def llm_identity(name: str, llm: Any) -> dict[str, str]:
@@ -147,10 +206,15 @@ def llm_identity(name: str, llm: Any) -> dict[str, str]:
     return identity
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return config.json of a checkpoint.
+
+    Raises:
+        CheckpointError: if there is none, or it is not of this project.
+    """
     path = folder / CONFIG
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; run stage tune first")
+        raise CheckpointError(f"{path}: no such file; run stage tune first, or name another folder")
     try:
         written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if written["schema"] != SCHEMA:
@@ -160,9 +224,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return written
 
 
-def _check_fingerprint(
+def check_fingerprint(
     folder: Path, kind: str, wanted: Mapping[str, Any], found: Mapping[str, Any]
 ) -> None:
+    """Raise CheckpointError, with what differs, unless tokens are those that were tuned on."""
     if fingerprint_sha256(wanted) == fingerprint_sha256(found):
         return
     found = json.loads(canonical(found))  # as stored: a tuple is a list
@@ -179,22 +244,3 @@ def _check_fingerprint(
 
 def _tuples(shape: Mapping[str, Any]) -> dict[str, Any]:
     return {**shape, "spatial": tuple(shape["spatial"])}
-
-
-def _card(written: Mapping[str, Any], tuned: Tuned) -> str:
-    settings, history = written["settings"], tuned.history
-    srcc = history["val_srcc"].max()
-    lines = [
-        "# A tuned LMM-VQA head",
-        "",
-        f"Projector{' and LoRA layers' if settings['lora_rank'] else ''} for {settings['llm']}, "
-        f"which is not included. Reads {settings['tokens']} tokens of up to "
-        f"{settings['seconds']} seconds of a video.",
-        f"Epoch {tuned.best_epoch:g} of {settings['epochs']:g}; "
-        f"SRCC on the validation videos that chose it: {srcc:.3f}.",
-        "config.json holds every setting, hash and version.",
-    ]
-    if written["random_encoders"]:
-        names = " and ".join(written["random_encoders"])
-        lines += ["", f"**The {names} encoder had random weights: the scores mean nothing.**"]
-    return "\n".join(lines) + "\n"

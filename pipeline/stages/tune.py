@@ -5,6 +5,7 @@ Params: seed, tune.
 """
 
 import logging
+from collections.abc import Sequence
 
 from llm_head import checkpoint, instruct
 from llm_head.config import TuneConfig
@@ -31,5 +32,22 @@ def run(params: Params) -> None:
     }
     tuned = tune(records, caches, config, params.run.device)
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
-    checkpoint.save(layout.MODEL, tuned, config, fingerprints)
+    checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
     log.info("%s: epoch %g of %g", layout.MODEL, tuned.best_epoch, config.epochs)
+
+
+def _origin(params: Params, records: Sequence[instruct.Record]) -> checkpoint.Origin:
+    """Return what the checkpoint must know of encoders and labels to be used on its own."""
+    data = {
+        name: {"mos_source": params.datasets[name].mos_source}
+        | {
+            split: len({r.video for r in records if (r.dataset, r.split) == (name, split)})
+            for split in ("train", "val")
+        }
+        for name in params.tune.train_on
+    }
+    encoders = {
+        "spatial": params.spatial.model_dump(mode="json"),
+        "temporal": params.temporal.model_dump(mode="json"),
+    }
+    return checkpoint.Origin(encoders, data)  # type: ignore[arg-type]

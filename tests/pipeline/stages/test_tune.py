@@ -25,5 +25,11 @@ def test_tune_writes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert config["settings"]["learning_rate"] == params.tune.learning_rate
     assert config["fingerprints"] == {"spatial": FINGERPRINT, "temporal": FINGERPRINT}
     assert config["random_encoders"] == []
+    assert config["encoders"]["spatial"] == params.spatial.model_dump(mode="json")
+    assert config["encoders"]["temporal"] == params.temporal.model_dump(mode="json")
+    splits = table["split"].value_counts()
+    assert config["data"] == {
+        "syn": {"mos_source": "human", "train": splits["train"], "val": splits["val"]}
+    }
     history = pd.read_csv(layout.MODEL / "loss.csv")
     assert {"step", "train_loss", "val_loss", "val_srcc"} <= set(history.columns)

@@ -1,0 +1,109 @@
+"""The model card: what a checkpoint is, how it was trained, how good it is, what it cannot do."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+PAPER_ENCODERS = {"spatial": "ViT-L-14", "temporal": "slowfast_r50"}
+
+_LIMITS = """\
+- The scores are those of the training labels' kind of viewer and video; on other content,
+  resolutions, frame rates or impairments they are extrapolation.
+- The deviation is the spread of the model's own level probabilities, not a tested error bar.
+- It names only impairments and motions that it was taught, and one of them at a time; a reason
+  repeats such answers and explains nothing beyond them.
+- Free questions and comparisons of two scores have not been trained, unless stated above.
+- Not for judging people, and not for decisions that nobody looks at."""
+
+
+def card(
+    written: Mapping[str, Any],
+    history: pd.DataFrame,
+    metrics: str | None = None,
+    weights: Sequence[str] = (),
+) -> str:
+    """Return README.md of a checkpoint, with the metadata that a hub reads.
+
+    Args:
+        written: config.json.
+        history: what tuning logged, with val_srcc.
+        metrics: Markdown, results on videos that neither trained nor chose the model.
+        weights: whose the packed weights are, a line each.
+    """
+    measured = metrics.strip() if metrics else "On unseen videos: not measured when this was made."
+    sections = {
+        "Weights in this folder": "\n".join(f"- {line}" for line in weights),
+        "Training data": _data(written),
+        "Metrics": f"{_validation(written, history)}\n\n{measured}",
+        "Limits": _LIMITS,
+        "Use": "    lmm-vqa score VIDEO --model THIS_FOLDER",
+    }
+    body = "".join(f"\n## {title}\n\n{text}\n" for title, text in sections.items() if text)
+    return f"{_front_matter(written)}\n# A tuned LMM-VQA head\n\n{_what(written)}\n{body}"
+
+
+def substitutes(written: Mapping[str, Any]) -> list[str]:
+    """Return, per encoder that is not the paper's, what stands in its place.
+
+    Source: LMM-VQA, arXiv:2408.14008, section III: CLIP ViT-L/14 and SlowFast R50.
+    """
+    found = {kind: str(print_.get("model")) for kind, print_ in written["fingerprints"].items()}
+    return [
+        f"{kind} {model} instead of {PAPER_ENCODERS[kind]}"
+        for kind, model in found.items()
+        if model != PAPER_ENCODERS[kind]
+    ]
+
+
+def warnings(written: Mapping[str, Any]) -> list[str]:
+    """Return what must be said of a checkpoint wherever it is used."""
+    said = []
+    if written["random_encoders"]:
+        names = " and ".join(written["random_encoders"])
+        said.append(f"The {names} encoder had random weights: the scores mean nothing.")
+    others = substitutes(written)
+    if others:
+        said.append(f"Trained on substitutes of the paper's encoders: {', '.join(others)}.")
+    return said
+
+
+def _front_matter(written: Mapping[str, Any]) -> str:
+    lines = ["library_name: lmm-vqa", "pipeline_tag: video-text-to-text"]
+    lines += ["tags: [video-quality-assessment, no-reference, lmm-vqa]"]
+    llm = written["settings"]["llm"]
+    if llm.count("/") == 1 and "commit" in written["llm"]["identity"]:  # a hub's, not a folder
+        lines.append(f"base_model: {json.dumps(llm)}")
+    return "\n".join(["---", *lines, "---", ""])
+
+
+def _what(written: Mapping[str, Any]) -> str:
+    settings = written["settings"]
+    layers = "Projector and LoRA layers" if settings["lora_rank"] else "Projector"
+    text = (
+        f"{layers} for the LLM {written['llm']['name']}. It scores the quality of a video from "
+        f"{settings['tokens'] if settings['tokens'] != 'both' else 'spatial and temporal'} tokens "
+        f"of up to {settings['seconds']} of its seconds. config.json holds every setting, hash and "
+        "version."
+    )
+    return "\n\n".join([text, *(f"**{warning}**" for warning in warnings(written))])
+
+
+def _data(written: Mapping[str, Any]) -> str:
+    rows = [
+        f"- {name}: {facts.get('train', 0)} videos to train, {facts.get('val', 0)} to choose the "
+        f"epoch; labels: {facts.get('mos_source', 'not stated')}."
+        for name, facts in written.get("data", {}).items()
+    ]
+    return "\n".join(rows) or "Not recorded."
+
+
+def _validation(written: Mapping[str, Any], history: pd.DataFrame) -> str:
+    srcc = float(history["val_srcc"].max())
+    settings = written["settings"]
+    epoch = f"Epoch {written['best_epoch']:g} of {settings['epochs']:g}"
+    if math.isnan(srcc):
+        return f"{epoch}; too few labelled validation videos for an SRCC."
+    return f"{epoch}; SRCC {srcc:.3f} on the validation videos that chose it, so optimistic."
