@@ -32,3 +32,11 @@ def moving_video(tmp_path: Path) -> Callable[..., Path]:
         return write_moving_video(tmp_path / name, seed, seconds)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tuned head of tiny random parts; see `tiny_model.make_model`."""
+    from tests.tiny_model import make_model  # loads both encoders' libraries
+
+    return make_model(tmp_path_factory.mktemp("tiny"))

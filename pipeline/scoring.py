@@ -1,0 +1,298 @@
+"""A video file to its score: decode, encode and ask the head, in one process.
+
+    from lmm_vqa import Scorer
+    scorer = Scorer("results/model")
+    print(scorer.score("clip.mp4").score)
+
+Tokens and answers are made by the same code as in the pipeline's stages, on one thread as in a
+worker of `lmm-vqa extract`, so a score is that of stage predict to the last digit.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from llm_head import ask, card, checkpoint, predictions
+from llm_head.pair import Comparison, compare
+from llm_head.data import DataError, choose
+from llm_head.readout import Answer, ReadOut
+from llm_head.reason import reason
+from llm_head.timeline import STRIDE_S, WINDOW_S, Second, timeline, worst
+from pipeline import cluster, layout, settings
+from pipeline.cache import Kind, Tokens, fingerprint_sha256, read_file, stale_reason, token_file
+from pipeline.encode import Target, Video, encode_video, encoder, fingerprint
+from pipeline.packages import sha256
+from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
+from pipeline.video import VideoError
+
+log = logging.getLogger(__name__)
+
+PathLike = str | Path
+EncoderSettings = SpatialSettings | TemporalSettings
+_SECTIONS: dict[Kind, type[EncoderSettings]] = {
+    "spatial": SpatialSettings,
+    "temporal": TemporalSettings,
+}
+
+
+class ScoringError(RuntimeError):
+    """A checkpoint does not say how to encode a video, or its encoders cannot be built."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is known of one video.
+
+    Attributes:
+        video: the path as it was given.
+        sha256: of the file's content.
+        answer: what the model says of the whole video.
+        reason: the same in words, with where in time if there is a timeline.
+        timeline: a score for each second, if it was asked for.
+    """
+
+    video: str
+    sha256: str
+    answer: Answer
+    reason: str
+    timeline: tuple[Second, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """Return the score, 0-100."""
+        return self.answer.score
+
+    @property
+    def score_std(self) -> float:
+        """Return its standard deviation."""
+        return self.answer.score_std
+
+    @property
+    def level(self) -> str:
+        """Return the level in which the score lies."""
+        return self.answer.level
+
+    def row(self) -> dict[str, Any]:
+        """Return everything as plain values, numbers rounded as in results/predictions/."""
+        return {
+            "video": self.video,
+            "sha256": self.sha256,
+            **predictions.columns(self.answer),
+            "impairment_prob": _rounded(self.answer.impairment_prob),
+            "motion_prob": _rounded(self.answer.motion_prob),
+            "reason": self.reason,
+            "timeline": [
+                {
+                    "start_s": second.start_s,
+                    "score": _rounded(second.score),
+                    "score_std": _rounded(second.score_std),
+                    "level": second.level,
+                }
+                for second in self.timeline
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file that has no score, and why."""
+
+    video: str
+    error: str
+
+
+class Scorer:
+    """Scores video files with a tuned head; made once, used for any number of files.
+
+    Attributes:
+        identity: a short hash of the checkpoint; scores compare only where it is equal.
+        warnings: what must be said wherever its scores are shown; also logged, once.
+    """
+
+    def __init__(
+        self,
+        model: PathLike = layout.MODEL,
+        *,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        cache: PathLike | None = None,
+        window_s: int = WINDOW_S,
+        stride_s: int = STRIDE_S,
+    ) -> None:
+        """Load a checkpoint and its LLM; the encoders are built when the first file needs them.
+
+        Args:
+            model: folder of the checkpoint.
+            cache: folder of tokens that is used and filled; none: nothing is kept.
+            window_s: seconds that a timeline's window holds.
+            stride_s: seconds from a window to the next.
+
+        Raises:
+            CheckpointError: if the folder holds no checkpoint.
+            HeadError: if its LLM cannot be loaded.
+        """
+        self._folder = Path(model)
+        self._written = checkpoint.read_config(self._folder)
+        self._head = checkpoint.load(self._folder, self._written["fingerprints"], device)
+        self._readout = ReadOut(self._head.model, self._head.chat, self._head.level_std)
+        self._run = RunSettings(device=device)
+        self._cache = None if cache is None else Path(cache)
+        self._window_s, self._stride_s = window_s, stride_s
+        self._built: dict[Kind, EncoderSettings] = {}
+        self.identity = checkpoint.identity(self._folder)
+        self.warnings = card.warnings(self._written)
+        for warning in self.warnings:
+            log.warning("%s: %s", self._folder, warning)
+
+    def score(self, video: PathLike, timeline: bool = False) -> Scored:
+        """Score one file.
+
+        Args:
+            timeline: also score each second; the reason then says where the video is worst.
+
+        Raises:
+            VideoError: if the file cannot be read as video.
+            ScoringError: if the checkpoint's encoders cannot be built.
+
+        >>> scored = Scorer(model).score(clip, timeline=True)
+        >>> len(scored.timeline), scored.score == scored.answer.score
+        (2, True)
+        """
+        digest, tokens = self._tokens(Path(video))
+        arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
+        shape = self._head.shape
+        (answer,) = self._readout.answers([choose(arrays, shape, str(video))])
+        if not timeline:
+            return Scored(str(video), digest, answer, reason(answer))
+        start_s = next(iter(tokens.values())).pts_s.tolist()
+        seconds = self._timeline(arrays, start_s)
+        stretch, there = worst(seconds), None
+        if stretch is not None:
+            part: dict[Kind, NDArray[Any]] = {
+                kind: array[stretch.start : stretch.stop] for kind, array in arrays.items()
+            }
+            (there,) = self._readout.answers([choose(part, shape, str(video))])
+        return Scored(str(video), digest, answer, reason(answer, seconds, stretch, there), seconds)
+
+    def scores(
+        self, videos: Iterable[PathLike], timeline: bool = False
+    ) -> Iterator[Scored | Failed]:
+        """Yield the score of each file in order; one that cannot be read is `Failed`.
+
+        >>> good, bad = Scorer(model).scores([clip, "nothing.mp4"])
+        >>> good.level in ("bad", "poor", "fair", "good", "excellent"), bad.error
+        (True, 'nothing.mp4: no such file')
+        """
+        for video in videos:
+            try:
+                yield self.score(video, timeline)
+            except (VideoError, DataError, OSError) as error:
+                yield Failed(str(video), str(error))
+
+    def ask(self, video: PathLike, question: str) -> str:
+        """Return the model's own words on a question about a video, see `llm_head.ask`.
+
+        Raises:
+            AskError: if it is no question.
+            VideoError: if the file cannot be read as video.
+
+        >>> isinstance(Scorer(model).ask(clip, "What do you see?"), str)
+        True
+        """
+        _, tokens = self._tokens(Path(video))
+        arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
+        return ask.ask(self._head, choose(arrays, self._head.shape, str(video)), question)
+
+    def compare(self, a: PathLike, b: PathLike) -> Comparison:
+        """Return by how much video a is better than b, see `llm_head.pair`.
+
+        >>> Scorer(model).compare(clip, clip).a_better
+        0.5
+        """
+        return compare(self.score(a).answer, self.score(b).answer)
+
+    def _timeline(
+        self, arrays: dict[Kind, NDArray[Any]], start_s: list[float]
+    ) -> tuple[Second, ...]:
+        return timeline(
+            self._readout, arrays, self._head.shape, start_s, self._window_s, self._stride_s
+        )
+
+    def _tokens(self, path: Path) -> tuple[str, dict[Kind, Tokens]]:
+        """Return the hash and the tokens of a file, from the cache if it has them."""
+        if not path.is_file():
+            raise VideoError(f"{path}: no such file")
+        digest = sha256(path)
+        if self._cache is not None:
+            return digest, self._encoded(path, digest, self._cache)
+        with tempfile.TemporaryDirectory(prefix="lmm-vqa-") as scratch:
+            return digest, self._encoded(path, digest, Path(scratch))
+
+    def _encoded(self, path: Path, digest: str, cache: Path) -> dict[Kind, Tokens]:
+        files: dict[Kind, Path] = {}
+        missing: list[Kind] = []
+        for kind, wanted in self._written["fingerprints"].items():
+            made_with = fingerprint_sha256(wanted)
+            # one folder per encoder, so that several models can share a cache
+            files[kind] = token_file(cache / f"{kind}-{made_with[:12]}", digest)
+            if stale_reason(files[kind], made_with, digest):
+                missing.append(kind)
+        if missing:
+            targets = tuple(Target(self._encoder(kind), files[kind].parent) for kind in missing)
+            device, threads = cluster.device(self._run), cluster.threads(self._run)
+            record = encode_video(Video(digest, path, digest), targets, device, threads)
+            if record.failure is not None:
+                raise VideoError(record.failure)
+        return {kind: read_file(file) for kind, file in files.items()}
+
+    def _encoder(self, kind: Kind) -> EncoderSettings:
+        """Return the settings that build a kind's encoder; the first time, it is built and checked.
+
+        Raises:
+            ScoringError: if it is not the encoder that the head was tuned with.
+        """
+        if kind not in self._built:
+            found = encoder_settings(self._folder, kind)
+            built = encoder(found, cluster.device(self._run), cluster.threads(self._run))
+            wanted, made = self._written["fingerprints"][kind], fingerprint(found, built)
+            checkpoint.check_fingerprint(self._folder, kind, wanted, made)
+            self._built[kind] = found
+        return self._built[kind]
+
+
+def encoder_settings(folder: Path, kind: Kind) -> EncoderSettings:
+    """Return how to build a checkpoint's encoder: its own record, else params.yaml of a project.
+
+    Raises:
+        ScoringError: if neither is there, or the weights are not.
+    """
+    stored = checkpoint.read_config(folder).get("encoders", {}).get(kind)
+    if stored is None:
+        if not Path("params.yaml").is_file():
+            raise ScoringError(
+                f"{folder}: does not say how its {kind} tokens are made, and there is no "
+                "params.yaml here; go to the project that made it, or run stage tune again"
+            )
+        stored = getattr(settings.load(), kind).model_dump()
+    pretrained = checkpoint.located(folder, str(stored["pretrained"]))
+    try:
+        found = _SECTIONS[kind].model_validate({**stored, "pretrained": pretrained})
+    except ValidationError as error:
+        raise ScoringError(f"{folder}: encoders.{kind} of config.json: {error}") from error
+    if Path(pretrained).suffix and "/" in pretrained and not Path(pretrained).is_file():
+        raise ScoringError(
+            f"{folder}: the weights of its {kind} encoder, {pretrained}, are neither in the "
+            f"model's folder nor here; `lmm-vqa weights {kind}` makes them in a project, and "
+            "`lmm-vqa model pack` puts them into a model"
+        )
+    return found
+
+
+def _rounded(value: float) -> float:
+    return float(np.round(value, predictions.DECIMALS))
