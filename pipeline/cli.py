@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import settings
+from pipeline import model_cli, score_cli, settings
 from pipeline.atomic import write_text
 from pipeline.cache_tools.commands import app as cache_app
 
@@ -47,9 +47,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Video quality assessment with a large multimodal model (LMM-VQA, arXiv 2408.14008).\n\n"
     "Videos are encoded once into token caches; tuning and scoring read tokens. `dvc repro` runs "
-    "every stage that is out of date; each command below runs one stage by itself, in the order "
-    "listed. Settings are in params.yaml. Exit code 1: something failed, and the last lines say "
-    "what and what to do; 2: the command line itself is wrong.",
+    "every stage that is out of date; each command of the first list runs one stage by itself, in "
+    "the order listed. Settings are in params.yaml. Exit code 1: something failed, and the last "
+    "lines say what and what to do; 2: the command line itself is wrong.",
 )
 
 app.add_typer(cache_app, name="cache")
@@ -75,6 +75,11 @@ def _stage(name: str) -> Callable[..., Any]:
     # imported when asked for: `--help` is quick, and tuning never loads an encoder's library
     run: Callable[..., Any] = import_module(f"pipeline.stages.{name}").run
     return run
+
+
+for command in (score_cli.score, score_cli.ask, score_cli.compare):
+    app.command(rich_help_panel="Videos of your own")(command)
+app.add_typer(model_cli.app, name="model", rich_help_panel="Videos of your own")
 
 
 @app.command()
