@@ -14,7 +14,13 @@ from pipeline.packages import sha256
 COLUMNS = (
     *("video", "score", "score_std", "level", "reason"),
     *("impairment_answer", "impairment_prob", "motion_answer", "motion_prob"),
-    *("score_generated", *(f"p_{level}" for level in LEVELS), "timeline"),
+    *(
+        "score_generated",
+        "score_digits",
+        "score_digits_std",
+        *(f"p_{level}" for level in LEVELS),
+        "timeline",
+    ),
     *("window_s", "sha256", "model", "error"),
 )
 _TEXT = {

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from llm_head import ask, card, checkpoint, predictions
-from llm_head.pair import Comparison, compare
 from llm_head.data import DataError, choose
+from llm_head.pair import Comparison, compare
 from llm_head.readout import Answer, ReadOut
 from llm_head.reason import reason
 from llm_head.timeline import STRIDE_S, WINDOW_S, Second, timeline, worst
