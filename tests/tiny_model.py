@@ -6,12 +6,13 @@ import pandas as pd
 
 from llm_head import checkpoint, instruct
 from llm_head.data import token_names
-from llm_head.tune import TuneConfig, tune
+from llm_head.tune import tune
 from pipeline.cache import Kind, TokenCache, write_index
 from pipeline.encode import Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
 from pipeline.settings import SpatialSettings, TemporalSettings
 from tests.clips import write_moving_video
+from tests.llm_head.test_tune import make_config
 from tests.tiny_llm import save_tiny_llm
 
 SPATIAL = SpatialSettings(
@@ -61,11 +62,7 @@ def make_model(folder: Path) -> Path:
     records = instruct.build(
         table, "mine", ["score", "level", "impairment"], token_names(caches), seed=0
     )
-    config = TuneConfig(
-        **{"llm": str(folder / "llm"), "dtype": "float32", "lora_rank": 0, "tokens": "both"},
-        **{"time": "ordered", "seconds": 4, "epochs": 1, "batch_size": 2, "learning_rate": 5e-3},
-        **{"weight_decay": 0.0, "warmup_ratio": 0.1, "dropout": 0.0, "level_std": 12.0, "seed": 0},
-    )
+    config = make_config(folder, seconds=4, batch_size=2)
     tuned = tune(records, {"mine": caches}, config, "cpu")
     encoders = {kind: found.model_dump(mode="json") for kind, found in SETTINGS.items()}
     origin = checkpoint.Origin(encoders, {"mine": {"mos_source": "synthetic", "train": 4}})
