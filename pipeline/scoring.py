@@ -27,7 +27,7 @@ from llm_head.reason import reason
 from llm_head.timeline import STRIDE_S, WINDOW_S, Second, timeline, worst
 from pipeline import cluster, layout, settings
 from pipeline.cache import Kind, Tokens, fingerprint_sha256, read_file, stale_reason, token_file
-from pipeline.encode import Target, Video, encode_video, encoder, fingerprint
+from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
 from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
 from pipeline.video import VideoError
@@ -245,8 +245,11 @@ class Scorer:
                 missing.append(kind)
         if missing:
             targets = tuple(Target(self._encoder(kind), files[kind].parent) for kind in missing)
-            device, threads = cluster.device(self._run), cluster.threads(self._run)
-            record = encode_video(Video(digest, path, digest), targets, device, threads)
+            for target in targets:
+                target.folder.mkdir(parents=True, exist_ok=True)
+            wanted = tuple(self._written["fingerprints"][kind] for kind in missing)
+            job = Job(Path.cwd(), Video(digest, path, digest), targets, wanted)
+            record = encode_video(job, self._run)
             if record.failure is not None:
                 raise VideoError(record.failure)
         return {kind: read_file(file) for kind, file in files.items()}

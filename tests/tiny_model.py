@@ -8,9 +8,9 @@ from llm_head import checkpoint, instruct
 from llm_head.data import token_names
 from llm_head.tune import tune
 from pipeline.cache import Kind, TokenCache, write_index
-from pipeline.encode import Target, Video, encode_video, encoder, fingerprint
+from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
-from pipeline.settings import SpatialSettings, TemporalSettings
+from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
 from tests.clips import write_moving_video
 from tests.llm_head.test_tune import make_config
 from tests.tiny_llm import save_tiny_llm
@@ -42,11 +42,14 @@ def clip_table(folder: Path, count: int = 6) -> pd.DataFrame:
 def make_caches(folder: Path, table: pd.DataFrame) -> dict[Kind, TokenCache]:
     """Encode a manifest as extraction does, on one thread."""
     targets = tuple(Target(found, folder / kind) for kind, found in SETTINGS.items())
+    prints = [fingerprint(t.settings, encoder(t.settings, "cpu", 1)) for t in targets]
+    for target in targets:
+        target.folder.mkdir(parents=True)
     for row in table.itertuples():
         item = Video(str(row.video_id), Path(str(row.path)), str(row.sha256))
-        assert encode_video(item, targets, "cpu", 1).failure is None
-    for target in targets:
-        made = fingerprint(target.settings, encoder(target.settings, "cpu", 1))
+        job = Job(Path.cwd(), item, targets, tuple(prints))
+        assert encode_video(job, RunSettings(device="cpu")).failure is None
+    for target, made in zip(targets, prints, strict=True):
         write_index(target.folder, made, dict(zip(table["video_id"], table["sha256"], strict=True)))
     return {target.kind: TokenCache(target.folder) for target in targets}
 
