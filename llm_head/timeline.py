@@ -15,7 +15,7 @@ from pipeline.cache import Kind
 
 WINDOW_S = 1
 STRIDE_S = 1
-STANDS_OUT = 10.0  # points below the median second; half a level
+STANDS_OUT = 5.0  # points below the median second; a quarter of a level
 _BATCH = 16  # windows a pass; fixed, so that a video's timeline always rounds alike
 
 VideoArrays = Mapping[Kind, NDArray[np.floating[Any]]]
