@@ -26,10 +26,11 @@ from llm_head.readout import Answer, ReadOut
 from llm_head.reason import reason
 from llm_head.timeline import STRIDE_S, WINDOW_S, Second, timeline, worst
 from pipeline import cluster, layout, settings
-from pipeline.cache import Kind, Tokens, fingerprint_sha256, read_file, stale_reason, token_file
+from pipeline.cache import Kind, Tokens, fingerprint_sha256, token_file
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
 from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
+from pipeline.tokens import read_file, stale_reason
 from pipeline.video import VideoError
 
 log = logging.getLogger(__name__)
@@ -252,7 +253,7 @@ class Scorer:
             record = encode_video(job, self._run)
             if record.failure is not None:
                 raise VideoError(record.failure)
-        return {kind: read_file(file) for kind, file in files.items()}
+        return {kind: read_file(file, None) for kind, file in files.items()}
 
     def _encoder(self, kind: Kind) -> EncoderSettings:
         """Return the settings that build a kind's encoder; the first time, it is built and checked.
