@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import cluster, journal, manifest
+from pipeline import journal, manifest
 from pipeline.cache import Tokens, fingerprint_sha256, token_name, write_tokens
 from pipeline.encode import Target, encoder, fingerprint
 from pipeline.plan import plan
@@ -40,7 +40,7 @@ def write_manifest(path: Path, rows: int) -> None:
 
 def write_cache(target: Target, rows: int) -> None:
     """Fill a cache with copies of one token file; copies, since a link would share its stamp."""
-    made = fingerprint(target.settings, encoder(target.settings, "cpu", cluster.threads(RUN)))
+    made = fingerprint(target.settings, encoder(target.settings, "cpu"))
     first = target.folder / "first.bin"
     write_tokens(first, Tokens(np.ones((1, 8), np.float16), np.zeros(1)), made, "0" * 64)
     content = first.read_bytes()
@@ -68,7 +68,7 @@ def timed(table: Path, target: Target, cached: int, todo: int) -> str:
 
 def main(counts: list[int]) -> None:
     """Print a table row per count."""
-    encoder(SETTINGS, "cpu", cluster.threads(RUN))  # loading it is not planning
+    encoder(SETTINGS, "cpu")  # loading it is not planning
     print("| rows | nothing cached, s | all cached, s | nothing known, s |")
     print("|---|---|---|---|", flush=True)
     for rows in counts:

@@ -107,7 +107,7 @@ def layers() -> pd.DataFrame:
     rows = []
     for crops in ((1, 2), (2, 3)):
         encode = encoder(
-            settings.model_copy(update={"layers": tuple(range(5)), "crops": crops}), "cpu", 2
+            settings.model_copy(update={"layers": tuple(range(5)), "crops": crops}), "cpu"
         )
         tokens = {
             name: np.stack(

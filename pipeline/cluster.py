@@ -34,15 +34,6 @@ def workers(run: RunSettings) -> int:
     return torch.cuda.device_count() if device(run) == "cuda" else len(os.sched_getaffinity(0))
 
 
-def threads(run: RunSettings) -> int:
-    """Return torch's threads in one worker, asked for in that worker; Dask would leave it one."""
-    cores = len(os.sched_getaffinity(0))
-    if run.threads:
-        return run.threads
-    # who starts workers elsewhere (dask worker, SLURM) gives each its cores
-    return max(1, cores // workers(run)) if run.scheduler == "local" else cores
-
-
 @contextmanager
 def connected(run: RunSettings, tasks: int, report: Path | None = None) -> Iterator[Client | None]:
     """Yield a Dask client, or None where the work is done in this process.

@@ -151,7 +151,7 @@ def encode_video(job: Job, run: RunSettings) -> Record:
 
 def _agreed(target: Target, wanted: dict[str, Any], run: RunSettings) -> Encoder:
     """Return the encoder, if its tokens will be those that the plan speaks of."""
-    found = encoder(target.settings, cluster.device(run), cluster.threads(run))
+    found = encoder(target.settings, cluster.device(run))
     made = fingerprint(target.settings, found)
     if made != wanted:
         differing = sorted(k for k in made | wanted if made.get(k) != wanted.get(k))
@@ -196,9 +196,13 @@ def fingerprint(settings: SpatialSettings | TemporalSettings, encode: Encoder) -
 
 
 @functools.cache
-def encoder(settings: SpatialSettings | TemporalSettings, device: str, threads: int) -> Encoder:
-    """Build an encoder, once per process."""
-    torch.set_num_threads(threads)
+def encoder(settings: SpatialSettings | TemporalSettings, device: str) -> Encoder:
+    """Build an encoder, once per process.
+
+    On a CPU a process encodes by one thread: with two, sums are added in another order, and now and
+    then the last bit of a token differs. Videos run side by side instead, one per core.
+    """
+    torch.set_num_threads(1)
     # imported here, so that a worker loads only the library of the encoder it runs
     if isinstance(settings, SpatialSettings):
         from encoders.spatial import SpatialEncoder

@@ -73,10 +73,7 @@ def _probe(job: Job, run: RunSettings) -> tuple[float, list[list[NDArray[np.floa
     times = [time.perf_counter()]
     frames = max(target.clip_frames for target in job.targets)
     in_a_row = any(target.consecutive for target in job.targets)
-    encoders = [
-        encoder(target.settings, cluster.device(run), cluster.threads(run))
-        for target in job.targets
-    ]
+    encoders = [encoder(target.settings, cluster.device(run)) for target in job.targets]
     try:
         with (
             closing(Decoder()) as decoder,

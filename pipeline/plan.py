@@ -152,9 +152,7 @@ def _videos(manifest: pd.DataFrame, rows: list[int]) -> Iterator[Video]:
 
 
 def _compare(target: Target, rows: dict[str, str], shas: list[str], run: RunSettings) -> Cache:
-    made = fingerprint(
-        target.settings, encoder(target.settings, cluster.device(run), cluster.threads(run))
-    )
+    made = fingerprint(target.settings, encoder(target.settings, cluster.device(run)))
     wanted = fingerprint_sha256(made)
     files, half = journal.scan(target.folder)
     cache = Cache(target, made, files, half)

@@ -263,7 +263,7 @@ class Scorer:
         """
         if kind not in self._built:
             found = encoder_settings(self._folder, kind)
-            built = encoder(found, cluster.device(self._run), cluster.threads(self._run))
+            built = encoder(found, cluster.device(self._run))
             wanted, made = self._written["fingerprints"][kind], fingerprint(found, built)
             checkpoint.check_fingerprint(self._folder, kind, wanted, made)
             self._built[kind] = found

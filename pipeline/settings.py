@@ -210,7 +210,6 @@ class RunSettings(Section):
     scheduler: str = "local"  # `none`: in this process; `local`: a cluster here; or tcp://host:port
     workers: int = Field(default=0, ge=0)  # of a local cluster; 0: one per core, or one per GPU
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = Field(default=0, ge=0)  # torch's, per worker; 0: the worker's share of the cores
     allow_failures: int = Field(default=0, ge=0)  # videos that may fail without failing the stage
     # Limits of one video's decoder. Time is what is spent waiting for it: so much for a video, and
     # so much more for each second of it that has come.

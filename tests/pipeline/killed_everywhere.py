@@ -76,7 +76,7 @@ def main(project: str) -> None:
     torch.set_num_threads(1)  # a fork must not inherit threads
     params = load()
     extract.estimate = lambda *_: None  # type: ignore[assignment]  # saves a process per run
-    encoder(params.spatial, "cpu", 1)  # inherited by every fork
+    encoder(params.spatial, "cpu")  # inherited by every fork
     folder = layout.cache("mine", "spatial")
     assert forked(lambda: attempt(params)) == 0
     reference = token_bytes(folder)

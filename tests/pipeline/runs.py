@@ -48,7 +48,7 @@ def make_project(folder: Path, names: Sequence[str], seconds: float = 1.0, **run
     content["tune"]["train_on"] = ["mine"]
     content["spatial"].update(pretrained="random", size_px=32)
     content["temporal"].update(pretrained="random", layers=["2c"], frames=9, size_px=64)
-    content["run"] = {"device": "cpu", "threads": 1, **run}
+    content["run"] = {"device": "cpu", **run}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     listed_from = Path.cwd()
     os.chdir(folder)

@@ -65,7 +65,7 @@ def test_tokens_are_the_encoders_own_output(folder: Path) -> None:
     extract(table(folder), (target,), HERE)
     read = TokenCache(target.folder).read("b")
     frames = [chunk.key_frame for chunk in chunks(folder / "videos/b.mp4", 0)]
-    np.testing.assert_array_equal(read.tokens, encode.encoder(SPATIAL, "cpu", 2)(frames))
+    np.testing.assert_array_equal(read.tokens, encode.encoder(SPATIAL, "cpu")(frames))
     assert list(read.pts_s) == [0, 1]
     assert TokenCache(target.folder).random  # and says that the weights are
 

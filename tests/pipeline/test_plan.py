@@ -130,7 +130,7 @@ def test_a_raised_version_redoes_all(
 
 def test_where_and_how_fast_it_runs_redoes_nothing(folder: Path) -> None:
     elsewhere = RunSettings(
-        scheduler="tcp://127.0.0.1:9", workers=7, device="cpu", threads=1, decode_limit_s=5,
+        scheduler="tcp://127.0.0.1:9", workers=7, device="cpu", decode_limit_s=5,
         decode_memory_mb=999, allow_failures=2,
     )  # fmt: skip
     assert planned(folder, elsewhere).current == 3
