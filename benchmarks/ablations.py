@@ -1,4 +1,4 @@
-"""What each part of the head gives: tunes it without the part, scores unseen videos, prints Markdown.
+"""What each part of the head gives: tunes without it, scores unseen videos, prints Markdown.
 
     python benchmarks/ablations.py                         # every row below, some four minutes each
     python benchmarks/ablations.py default spatial         # these rows only
