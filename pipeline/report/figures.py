@@ -9,7 +9,7 @@ import pandas as pd
 
 WIDTH, HEIGHT = 460, 400
 LEFT, TOP, RIGHT, BOTTOM = 52, 12, 18, 46  # room for the axes
-FOREST_LEFT = 180  # room for names
+FOREST_LEFT = 205  # room for names
 MAX_POINTS = 1000  # of one split in one panel; more would make the page heavy, not clearer
 MAX_STEPS = 400
 

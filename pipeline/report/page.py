@@ -8,6 +8,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_head.baselines import BASELINES
+from pipeline import layout
 from pipeline.report import calibration, figures, table
 from pipeline.report.facts import CacheFacts, DataFacts, Miss, Picture
 from pipeline.report.groups import Group, breakdowns
@@ -141,25 +142,23 @@ def tiles(test: Mapping[str, Any]) -> list[Tile]:
     ours = test.get("lmm_vqa", {})
     if ours.get("srcc") is None:
         return []
-    share = {key: (1 + ours[key]) / 2 for key in ("krcc", "krcc_low", "krcc_high") if ours.get(key)}
+    share = {k: (1 + ours[k]) / 2 for k in ("krcc", "krcc_low", "krcc_high") if k in ours}
     found = [
-        Tile(table.number(ours["srcc"], 2), f"SRCC{_range(ours, 'srcc', '{:.2f}')}"),
+        Tile(table.number(ours["srcc"], 2), f"SRCC{_range(ours, 'srcc', 2)}; 1 is perfect"),
         Tile(
-            f"{share.get('krcc', 0.5):.0%}",
-            f"of pairs of videos in the right order{_range(share, 'krcc', '{:.0%}')}; chance: 50%",
+            _percent(share["krcc"]),
+            f"of pairs of videos in the right order{_range(share, 'krcc')}; chance: 50 %",
         ),
         Tile(
             f"±{ours['rmse']:.0f}",
-            f"points of 100, typical error (RMSE){_range(ours, 'rmse', '{:.0f}')}",
+            f"points of 100 is the typical error (RMSE){_range(ours, 'rmse', 0)}",
         ),
     ]
     named = test.get("impairment")
     if named and named["accuracy"] is not None:
-        chance = f"; always the commonest: {named['majority']:.0%}"
-        interval = _range(named, "accuracy", "{:.0%}")
-        found.append(
-            Tile(f"{named['accuracy']:.0%}", f"of impairments named right{interval}{chance}")
-        )
+        said = f"of impairments named right{_range(named, 'accuracy')}"
+        commonest = f"always the commonest: {_percent(named['majority'])}"
+        found.append(Tile(_percent(named["accuracy"]), f"{said}; {commonest}"))
     return found
 
 
@@ -196,6 +195,7 @@ def render(
     )
     return environment.get_template("report.html").render(
         params=params,
+        llm=_llm(params),
         settings=params.model_dump_json(indent=2, exclude={"run"}),  # `run` changes no number
         panels=panels,
         warning=table.random_words(random) if (random := metrics["random_encoders"]) else "",
@@ -211,12 +211,24 @@ def render(
     )
 
 
-def _range(row: Mapping[str, Any], name: str, form: str) -> str:
-    """Return a 95 % interval in words, empty where there is none."""
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    if low is None or high is None:
+def _llm(params: Params) -> str:
+    """Return the language model's name; a folder that stage weights fills has its package's."""
+    packaged = params.tune.llm == str(layout.weights("llm")) and params.weights.llm != "none"
+    return params.weights.llm if packaged else params.tune.llm
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _range(row: Mapping[str, Any], name: str, decimals: int | None = None) -> str:
+    """Return a 95 % interval in words, in per cent without `decimals`; "" where there is none."""
+    ends = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if ends[0] is None or ends[1] is None:
         return ""
-    return f", 95% interval {form.format(low)} to {form.format(high)}"
+    if decimals is None:
+        return f", 95 % interval {100 * ends[0]:.0f} to {_percent(ends[1])}"
+    return f", 95 % interval {ends[0]:.{decimals}f} to {ends[1]:.{decimals}f}"
 
 
 def _contents(row: Mapping[str, Any]) -> str:
@@ -237,12 +249,12 @@ def _trust(row: Mapping[str, Any]) -> str:
     if levels.get("ece") is not None:
         said.append(
             f"stated probability of the likeliest level and how often it was right differ by "
-            f"{levels['ece']:.0%} on average (calibration error)"
+            f"{_percent(levels['ece'])} on average (calibration error)"
         )
     if stated.get("coverage_68") is not None:
         said.append(
-            f"{stated['coverage_68']:.0%} of labels lie within one stated deviation of the score "
-            f"(68% if it were a calibrated normal error) and {stated['coverage_95']:.0%} within "
-            "1.96 (95%)"
+            f"{_percent(stated['coverage_68'])} of labels lie within one stated deviation of the "
+            f"score (68 % if it were a calibrated normal error) and "
+            f"{_percent(stated['coverage_95'])} within 1.96 (95 %)"
         )
     return "; ".join(said)
