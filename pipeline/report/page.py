@@ -142,7 +142,8 @@ def tiles(test: Mapping[str, Any]) -> list[Tile]:
     ours = test.get("lmm_vqa", {})
     if ours.get("srcc") is None:
         return []
-    share = {k: (1 + ours[k]) / 2 for k in ("krcc", "krcc_low", "krcc_high") if k in ours}
+    pairs = {k: v for k, v in ours.items() if k.startswith("krcc") and v is not None}
+    share = {key: (1 + value) / 2 for key, value in pairs.items()}
     found = [
         Tile(table.number(ours["srcc"], 2), f"SRCC{_range(ours, 'srcc', 2)}; 1 is perfect"),
         Tile(
