@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix dag notebooks clean
+.PHONY: help install demo test check fix dag notebooks picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -44,6 +44,9 @@ dag: $(READY) ## draw the graph of stages
 
 notebooks: $(READY) ## run the notebooks on the demo's caches
 	pytest --nbmake notebooks
+
+picture: $(READY) ## take docs/report.png of the report; needs Chromium
+	$(BIN)/python benchmarks/picture.py
 
 clean: ## remove everything that the pipeline made (not .venv, not DVC's cache)
 	rm -rf data results

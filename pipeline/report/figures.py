@@ -1,13 +1,15 @@
 """Where things stand in the report's figures; the template draws them as SVG."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 WIDTH, HEIGHT = 460, 400
 LEFT, TOP, RIGHT, BOTTOM = 52, 12, 18, 46  # room for the axes
+FOREST_LEFT = 205  # room for names
 MAX_POINTS = 1000  # of one split in one panel; more would make the page heavy, not clearer
 MAX_STEPS = 400
 
@@ -53,6 +55,7 @@ class Axis:
 class Point:
     """A video in a scatter plot."""
 
+    video_id: str
     x: float
     y: float
     colour: int
@@ -75,6 +78,27 @@ class Scatter:
     points: list[Point]
     impairments: list[tuple[int, str, int]]
     splits: list[tuple[str, int, int]]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value with its interval; `low` and `high` are None where there is none."""
+
+    name: str
+    y: float
+    at: float
+    low: float | None
+    high: float | None
+    title: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Several predictors' SRCC, one below the other; `height` of the drawing in pixels."""
+
+    x: Axis
+    height: float
+    bars: list[Bar]
 
 
 @dataclass(frozen=True)
@@ -116,10 +140,32 @@ def scatter(predictions: pd.DataFrame) -> Scatter:
                 f"{row['video_id']}: label {row['mos']:.1f}, predicted {row['score']:.1f}, "
                 f"{name}, {split}"
             )
-            points.append(Point(x(row["mos"]), y(row["score"]), _colour(name), split, title))
+            at = x(row["mos"]), y(row["score"])
+            points.append(Point(row["video_id"], *at, _colour(name), split, title))
         if len(rows):
             splits.append((split, len(drawn), len(rows)))
     return Scatter(x, y, points, _legend(points), splits)
+
+
+def forest(rows: Mapping[str, Mapping[str, Any]]) -> Forest:
+    """Return the SRCC of several predictors with their intervals; one without an SRCC is left out.
+
+    Args:
+        rows: of `llm_head.metrics.score_metrics`, by the name to show.
+    """
+    known = {name: row for name, row in rows.items() if row["srcc"] is not None}
+    ends = [row[key] for row in known.values() for key in ("srcc", "srcc_low") if row.get(key)]
+    x = Axis(min(0.0, *ends) if ends else 0.0, 1, FOREST_LEFT, WIDTH - RIGHT)
+    bars = []
+    for i, (name, row) in enumerate(known.items()):
+        low, high = row.get("srcc_low"), row.get("srcc_high")
+        y, at, title = TOP + 12.0 + 26 * i, x(row["srcc"]), f"{name}: {row['srcc']:.3f}"
+        if low is None or high is None:
+            bars.append(Bar(name, y, at, None, None, title))
+        else:
+            title += f" [{low:.3f}, {high:.3f}]"
+            bars.append(Bar(name, y, at, x(low), x(high), title))
+    return Forest(x, TOP + 26 * len(known) + BOTTOM, bars)
 
 
 def training_curves(loss: pd.DataFrame) -> list[Chart]:

@@ -1,5 +1,5 @@
 """Stage report: reads results/metrics.json, results/predictions/<dataset>.csv,
-results/model/loss.csv, the manifests, the videos of the worst misses and the caches' indexes,
+results/model/loss.csv, the manifests, videos of the test splits and the caches' indexes,
 writes results/report.html.
 
 Params: all are shown.
@@ -19,6 +19,7 @@ from pipeline.settings import Params
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
 MISSES = 8  # of each data set
+PICTURES = 300  # in the scatter plots of all data sets; at about 6 kB each
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +32,23 @@ def run(params: Params) -> None:
         ManifestError: if a manifest is.
     """
     metrics = read_json(layout.METRICS, "evaluate")
-    panels = []
+    panels, data = [], []
     for name, of_dataset in metrics["datasets"].items():
         predictions = read_predictions(layout.predictions(name))
         rows = manifest.read(layout.manifest(name))
         paths = {i: Path(p) for i, p in zip(rows["video_id"], rows["path"], strict=True)}
         misses = facts.worst_misses(predictions, paths, MISSES)
+        share = max(1, PICTURES // len(metrics["datasets"]))
+        pictures = facts.pictures(predictions, paths, share, layout.REPORT)
         seen = _shared_contents(rows) if name in params.tune.train_on else None
-        panels.append(page.panel(name, of_dataset, predictions, misses, seen))
+        panels.append(page.panel(name, of_dataset, predictions, misses, pictures, seen))
+        data.append(facts.data_facts(name, rows))
     text = page.render(
         params,
         panels,
-        metrics["random_encoders"],
+        metrics,
         _read_loss(layout.MODEL / "loss.csv"),
+        data,
         [facts.cache_facts(layout.cache(d, k), k) for d in sorted(params.datasets) for k in KINDS],
         sum(_trained_videos(name) for name in params.tune.train_on),
         facts.versions(),

@@ -62,6 +62,49 @@ def test_thumbnails_are_small_jpegs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert image.size == (240, 135) and image.format == "JPEG"
 
 
+def test_pictures_of_the_scatter_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = np.full((90, 160, 3), 80, np.uint8)
+    monkeypatch.setattr(facts, "first_frame", lambda path: frame)
+    there = tmp_path / "data" / "odd: name?#1.mp4"
+    there.parent.mkdir()
+    there.touch()
+    table = pd.DataFrame(
+        {
+            "video_id": ["a", "b", "c", "d", "e"],
+            "split": ["test", "test", "test", "train", "test"],
+            "mos": [1.0, 2, 3, 4, np.nan],
+            "score": 5.0,
+        }
+    )
+    page = tmp_path / "results" / "report.html"
+    paths = {"a": there, "b": tmp_path / "gone.mp4"}
+    found = facts.pictures(table, paths, 10, page)
+    assert list(found) == ["a", "b", "c"]
+    assert found["a"].link == "../data/odd%3A%20name%3F%231.mp4"  # a name stays a name
+    assert found["a"].image.startswith("data:image/jpeg;base64,")
+    assert found["b"].link == "" and found["c"] == facts.Picture("", "")
+    assert list(facts.pictures(table, paths, 2, page)) == ["a", "c"]
+
+
+def test_data_facts() -> None:
+    rows = pd.DataFrame(
+        {
+            "mos": [1.0, 2, 3, np.nan],
+            "split": ["train", "test", "test", "val"],
+            "content": ["a", "b", "b", ""],
+            "duration_s": [30.0, 30, 60, np.nan],
+            "width": [640, 640, 1920, np.nan],
+            "height": [360, 360, 1080, np.nan],
+            "fps": [29.97, 30, 25, 0],
+            "codec": ["h264", "h264", "vp9", ""],
+        }
+    )
+    found = facts.data_facts("mine", rows)
+    assert (found.videos, found.contents, found.minutes, found.splits) == (4, 2, 2.0, (1, 0, 2))
+    assert found.sizes == "640x360 (2), 1920x1080 (1)"
+    assert found.rates == "30 (2), 25 (1)" and found.codecs == "h264 (2), vp9 (1)"
+
+
 def test_versions_name_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "PACKAGES", ("numpy", "no-such-package-here"))
     found = facts.versions()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.figures import MAX_POINTS, MAX_STEPS, Axis, scatter, training_curves
+from pipeline.report.figures import MAX_POINTS, MAX_STEPS, Axis, forest, scatter, training_curves
 
 
 def predictions(n: int, split: str = "test") -> pd.DataFrame:
@@ -73,3 +73,17 @@ def test_one_step_and_no_finite_loss() -> None:
     one = pd.DataFrame({"step": [0], "train_loss": [0.0], "val_loss": [np.nan], "val_srcc": [-0.2]})
     assert [chart.title for chart in training_curves(one)] == ["loss", "SRCC"]
     assert training_curves(one.assign(train_loss=np.nan, val_srcc=np.nan)) == []
+
+
+def test_forest() -> None:
+    rows = {
+        "ours": {"srcc": 0.5, "srcc_low": 0.4, "srcc_high": 0.7},
+        "few": {"srcc": -0.25, "srcc_low": None, "srcc_high": None},
+        "none": {"srcc": None},
+    }
+    found = forest(rows)
+    ours, few = found.bars  # what has no SRCC has no bar
+    assert found.x.low == -0.25 and ours.title == "ours: 0.500 [0.400, 0.700]"
+    assert (ours.at, ours.low, ours.high) == (found.x(0.5), found.x(0.4), found.x(0.7))
+    assert (few.at, few.low) == (found.x.start_px, None) and few.y > ours.y
+    assert forest({}).bars == []

@@ -187,7 +187,9 @@ def test_nothing_is_loaded_from_elsewhere(page: Page, project: Path) -> None:
     assert not {"script", "link", "iframe", "object", "use", "image"} & set(page.tags)
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
-        if name in ("src", "href", "xlink:href", "srcset"):
+        if (tag, name) == ("a", "href"):  # a clip beside the page
+            assert value.startswith("../data/raw/demo/clips/"), value
+        elif name in ("src", "href", "xlink:href", "srcset"):
             assert value.startswith("data:image/jpeg;base64,"), (tag, name, value)
     text = (project / layout.REPORT).read_text(encoding="utf-8")
     assert "url(" not in text and "@import" not in text
@@ -201,12 +203,18 @@ def test_ids_from_strangers_are_escaped(page: Page, project: Path) -> None:
 
 def test_figures_and_tables_are_there(page: Page) -> None:
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(labels) == 3  # scatter, loss, SRCC
-    assert page.tags.count("title") == 1 + 96 + 10 + 10  # page, videos, validation points
+    assert len(labels) == 6  # scatter, baselines, two of calibration, loss, SRCC
+    assert page.tags.count("title") == 1 + 96 + 4 + 6 + 10 + 10
+    # page, videos, predictors, points of calibration and of validation
     images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
-    assert 7 <= len(images) <= report.MISSES
+    assert 31 + 7 <= len(images) <= 31 + report.MISSES  # of the scatter plot, of the misses
     assert "Which impairment" in page.words and "Worst misses" in page.words
     assert "SVR on the same tokens" in page.words
+    assert "of pairs of videos in the right order" in page.words
+    assert "By kind of video" in page.words and "frame sizes" in page.words
+    spots = [v for _, name, v in page.attributes if name == "class" and v.startswith("spot")]
+    assert len(spots) == 32  # a picture for each test video, beside the misses
+    assert sum(tag == "a" for tag, name, _ in page.attributes if name == "href") == 31
     assert "vmaf" not in page.words.split("Every setting that")[0]
     assert page.words.count("VMAF, not human ratings") >= 4
 
@@ -228,7 +236,8 @@ def test_random_weights_are_said_beside_every_figure(
     report.run(make_project(random=True))
     page = Page(layout.REPORT.read_text(encoding="utf-8"))
     assert ("p", "role", "alert") in page.attributes
-    assert page.words.count("random weights") == 1 + 1 + 4 + 2 + 1
+    assert page.words.count("random weights") == 1 + 1 + 8 + 1 + 2 + 1 + 1
+    # top, headline, cards of the data set, scores, curves of training, data, caches
 
 
 def test_same_input_gives_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
