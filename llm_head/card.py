@@ -101,9 +101,10 @@ def _data(written: Mapping[str, Any]) -> str:
 
 
 def _validation(written: Mapping[str, Any], history: pd.DataFrame) -> str:
-    srcc = float(history["val_srcc"].max())
+    kept = history.loc[(history["epoch"] - written["best_epoch"]).abs() < 1e-6, "val_srcc"]
+    srcc = float(kept.max())
     settings = written["settings"]
     epoch = f"Epoch {written['best_epoch']:g} of {settings['epochs']:g}"
     if math.isnan(srcc):
         return f"{epoch}; too few labelled validation videos for an SRCC."
-    return f"{epoch}; SRCC {srcc:.3f} on the validation videos that chose it, so optimistic."
+    return f"{epoch}; SRCC {srcc:.3f} on the validation videos, whose loss chose it, so optimistic."

@@ -1,6 +1,8 @@
 """Predictions: what the head and the baselines say about every video of a manifest."""
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from llm_head.checkpoint import Head
 from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
-from llm_head.readout import Answer, ReadOut
+from llm_head.readout import Answer, ReadOut, repeatable
 
 FACTS = ("mos_std", "width", "height", "fps")  # for outliers and breakdowns; not all sets have all
 LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source", *FACTS)
@@ -29,15 +31,27 @@ Labelled = tuple[pd.DataFrame, Caches]
 def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[str, Any]]:
     """Yield one row of predictions per video, in the manifest's order.
 
+    On a CPU videos are asked about side by side, one per core and each on one thread, which changes
+    no number.
+
     Args:
         table: a manifest of videos that all have tokens.
         caches: by kind.
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
     rows: list[dict[Any, Any]] = table.reindex(columns=LABELS).to_dict("records")
-    for row in rows:
+
+    def ask(row: dict[Any, Any]) -> Answer:
         (answer,) = readout.answers([read_tokens(caches, row["video_id"], head.shape)])
-        yield {**row, **columns(answer)}
+        return answer
+
+    on_cpu = head.model.head.device.type == "cpu"
+    with (
+        repeatable(head.model),
+        ThreadPoolExecutor(len(os.sched_getaffinity(0)) if on_cpu else 1) as pool,
+    ):
+        for row, answer in zip(rows, pool.map(ask, rows), strict=True):
+            yield {**row, **columns(answer)}
 
 
 def columns(answer: Answer) -> dict[str, Any]:
