@@ -42,7 +42,7 @@ def clip_table(folder: Path, count: int = 6) -> pd.DataFrame:
 def make_caches(folder: Path, table: pd.DataFrame) -> dict[Kind, TokenCache]:
     """Encode a manifest as extraction does, on one thread."""
     targets = tuple(Target(found, folder / kind) for kind, found in SETTINGS.items())
-    prints = [fingerprint(t.settings, encoder(t.settings, "cpu", 1)) for t in targets]
+    prints = [fingerprint(t.settings, encoder(t.settings, "cpu")) for t in targets]
     for target in targets:
         target.folder.mkdir(parents=True)
     for row in table.itertuples():

@@ -11,7 +11,7 @@ WRITTEN = {
     "best_epoch": 1.0,
     "data": {"konvid": {"mos_source": "human", "train": 80, "val": 20}},
 }
-HISTORY = pd.DataFrame({"val_srcc": [0.5, 0.62]})
+HISTORY = pd.DataFrame({"epoch": [1.0, 2.0], "val_srcc": [0.5, 0.62]})
 
 
 def test_the_card_says_data_metrics_and_limits() -> None:
@@ -20,7 +20,7 @@ def test_the_card_says_data_metrics_and_limits() -> None:
     assert 'base_model: "org/llm"' in head and "library_name: lmm-vqa" in head
     for part in (
         "konvid: 80 videos to train, 20 to choose the epoch; labels: human.",
-        "SRCC 0.620 on the validation videos that chose it, so optimistic.",
+        "SRCC 0.500 on the validation videos, whose loss chose it, so optimistic.",
         "SRCC 0.6 on unseen videos",
         "- llm: by org. Licence: MIT.",
         "## Limits",
@@ -30,7 +30,7 @@ def test_the_card_says_data_metrics_and_limits() -> None:
 
 def test_a_card_without_measurements_says_so() -> None:
     empty = {**WRITTEN, "data": {}, "llm": {"name": "data/llm", "identity": {"config.json": "0"}}}
-    text = card(empty, pd.DataFrame({"val_srcc": [float("nan")]}))
+    text = card(empty, pd.DataFrame({"epoch": [1.0], "val_srcc": [float("nan")]}))
     assert "base_model" not in text
     for part in ("not measured", "Not recorded.", "too few labelled validation videos"):
         assert part in text
