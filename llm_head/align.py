@@ -9,24 +9,24 @@ from llm_head.data import Samples, pad
 from llm_head.model import LmmVqa
 
 BATCH = 16
+RATE = 1e-3  # highest learning rate; it warms up and falls to zero
 LOG_EVERY = 50
 _WARM_UP = 0.1
 
 log = logging.getLogger(__name__)
 
 
-def align(model: LmmVqa, samples: Samples, steps: int, rate: float, seed: int) -> None:
+def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
     """Train a model's projector by the alignment loss alone; the LLM is not run.
 
     Args:
         samples: of the training split.
         steps: batches of 16 videos, drawn without repeats until all have had their turn.
-        rate: highest learning rate; it warms up and falls to zero.
     """
     parameters = list(model.projector.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=steps + 1, pct_start=_WARM_UP
+        optimizer, RATE, total_steps=steps + 1, pct_start=_WARM_UP
     )
     order = torch.Generator().manual_seed(seed)
     model.train()

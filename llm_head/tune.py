@@ -91,7 +91,7 @@ def tune(
         *(trained / 1e6, len(videos["train"]), len(videos["val"]), config.llm),
     )
     if config.align_steps:
-        align(model, samples["train"], config.align_steps, config.learning_rate, config.seed)
+        align(model, samples["train"], config.align_steps, config.seed)
     history, best_epoch = fit(model, samples, config, device)
     return Tuned(model.eval(), chat, history, best_epoch)
 

@@ -70,10 +70,10 @@ def test_align_trains_the_projector_only_and_repeats(tmp_path: Path) -> None:
     (model, samples), (other, same) = make_model(tmp_path), make_model(tmp_path)
     llm = [p.clone() for p in model.llm.parameters()]
     before = whole_loss(model, samples)
-    align(model, samples, steps=40, rate=3e-3, seed=0)
-    assert whole_loss(model, samples) < 0.7 * before
+    align(model, samples, steps=60, seed=0)
+    assert whole_loss(model, samples) < 0.8 * before
     assert all(torch.equal(p, q) for p, q in zip(model.llm.parameters(), llm, strict=True))
-    align(other, same, steps=40, rate=3e-3, seed=0)
+    align(other, same, steps=60, seed=0)
     for one, two in zip(model.projector.parameters(), other.projector.parameters(), strict=True):
         assert torch.equal(one, two)
 
