@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline import layout, leaks, manifest
 from pipeline.hashes import hash_table
 from pipeline.leaks import COLUMNS, Seen
+from pipeline.settings import load
 
 SETS = ("demo", "demo_wild")
 EVERY = 3  # untouched clips that are encoded again: each third shot's
@@ -59,7 +60,7 @@ COPIES = {
 
 def hashed(table: pd.DataFrame) -> list[Seen]:
     """Return the clips of a table with their hashes, named scene/shot/clip."""
-    hashes = hash_table(table, pd.DataFrame(columns=COLUMNS))
+    hashes = hash_table(table, pd.DataFrame(columns=COLUMNS), load().run)
     shots = hashes["video_id"].str.rsplit("_", n=1).str[0]
     content = dict(zip(table["video_id"], table["content"], strict=True))
     return [

@@ -115,8 +115,12 @@ def save(
     (tmp / CONFIG).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     tuned.history.to_csv(tmp / "loss.csv", index=False, lineterminator="\n")
     (tmp / CARD).write_text(card(written, tuned.history), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
+    before = folder.with_name(f".old-{folder.name}")
+    shutil.rmtree(before, ignore_errors=True)
+    if folder.exists():
+        folder.rename(before)
     tmp.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head:

@@ -31,7 +31,10 @@ def load_llm(name: str, dtype: str) -> tuple[Any, PreTrainedModel]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         llm = AutoModelForCausalLM.from_pretrained(
-            name, dtype=getattr(torch, dtype), attn_implementation="sdpa"
+            name,
+            dtype=getattr(torch, dtype),
+            attn_implementation="sdpa",
+            use_safetensors=True,  # never a pickle
         )
     except (OSError, ValueError) as error:
         what = "" if Path(name).is_dir() else " (no such folder either; stage weights makes one)"

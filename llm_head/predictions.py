@@ -1,12 +1,12 @@
 """Predictions: what the head and the baselines say about every video of a manifest."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from llm_head.baselines import BASELINES, fit_predict, video_features
@@ -45,10 +45,10 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
         (answer,) = readout.answers([read_tokens(caches, row["video_id"], head.shape)])
         return answer
 
-    on_cpu = head.model.head.device.type == "cpu"
+    threads = torch.get_num_threads() if head.model.head.device.type == "cpu" else 1
     with (
         repeatable(head.model),
-        ThreadPoolExecutor(len(os.sched_getaffinity(0)) if on_cpu else 1) as pool,
+        ThreadPoolExecutor(threads) as pool,
     ):
         for row, answer in zip(rows, pool.map(ask, rows), strict=True):
             yield {**row, **columns(answer)}

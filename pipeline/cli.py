@@ -111,9 +111,9 @@ def manifest(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
 
 
 @app.command()
-def hashes(dataset: Dataset) -> None:
+def hashes(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
     """Hash the pictures of a data set, to find videos that are trained and tested on."""
-    _stage("hashes")(dataset)
+    _stage("hashes")(settings.load(params), dataset)
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """Where extraction runs: this process, a Dask cluster of this machine, or an existing scheduler."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import dask
 import torch
+from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, performance_report
 
 from pipeline.settings import RunSettings
@@ -31,7 +31,7 @@ def workers(run: RunSettings) -> int:
     """Return how many local workers to start: one per GPU, or one per core."""
     if run.workers:
         return run.workers
-    return torch.cuda.device_count() if device(run) == "cuda" else len(os.sched_getaffinity(0))
+    return torch.cuda.device_count() if device(run) == "cuda" else CPU_COUNT
 
 
 @contextmanager

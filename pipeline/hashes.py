@@ -8,6 +8,7 @@ that is nearly flat (black, a fade) has none, since all flat frames are alike.
 
 import logging
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dctn
 
+from pipeline.decoder import Decoder
 from pipeline.leaks import BITS, COLUMNS, VERSION
 from pipeline.progress import bar
-from pipeline.video import VideoError, chunks
+from pipeline.settings import RunSettings
+from pipeline.video import VideoError
 
 _SIDE_PX = 64  # of the grey picture that is transformed
 _CORNER = 16  # its lowest frequencies, per direction
@@ -28,36 +31,56 @@ _FLAT = 4.0  # standard deviation of grey values, of 255
 log = logging.getLogger(__name__)
 
 
-def hash_table(manifest: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+def hash_table(manifest: pd.DataFrame, known: pd.DataFrame, run: RunSettings) -> pd.DataFrame:
     """Return the hashes of the videos of a manifest of which a truth is known.
 
     Videos without any truth are never tested on, so they are left out. A file that cannot be
-    decoded keeps its row without hashes: its content hash is still compared.
+    decoded, or that crashes or hangs its decoder, keeps its row without hashes: its content hash is
+    still compared, and the next run tries it again.
 
     Args:
         manifest: from `pipeline.manifest.read`.
         known: an earlier result; a row of the same content and version is not computed again.
+        run: the limits of time and memory.
     """
     named = (manifest["impairment"] != "") | (manifest["motion"] != "")
     told = named | manifest["mos"].notna()
     table = manifest.loc[told, ["video_id", "path", "sha256", "split"]].reset_index(drop=True)
-    usable = known[known["version"] == str(VERSION)]
+    usable = known[(known["version"] == str(VERSION)) & (known["hashes"] != "")]
     earlier = dict(zip(usable["sha256"], usable["hashes"], strict=True))
     new = table[~table["sha256"].isin(earlier)].drop_duplicates("sha256")
+    decoders = _Decoders(run)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(bar(pool.map(_look, new["path"]), len(new), "hashes", "video"))
+        found = list(bar(pool.map(decoders.look, new["path"]), len(new), "hashes", "video"))
+    decoders.close()
     hashes = earlier | dict(zip(new["sha256"], found, strict=True))
     table = table.assign(version=str(VERSION), hashes=[hashes[sha] for sha in table["sha256"]])
     return table[list(COLUMNS)]
 
 
-def _look(path: str) -> str:
-    try:
-        found = [frame_hash(chunk.key_frame) for chunk in chunks(Path(path), 0)]
-    except VideoError as error:
-        log.warning("%s", error)
-        return ""
-    return " ".join(hashed for hashed in found if hashed)
+class _Decoders:
+    """A decoder per thread: a video that crashes or hangs one costs itself only."""
+
+    def __init__(self, run: RunSettings) -> None:
+        self._run, self._own = run, threading.local()
+        self._all: list[Decoder] = []
+
+    def look(self, path: str) -> str:
+        """Return the hashes of a video's key frames, "" if it cannot be decoded."""
+        if not hasattr(self._own, "decoder"):
+            self._own.decoder = Decoder()
+            self._all.append(self._own.decoder)
+        chunks = self._own.decoder.chunks(Path(path).absolute(), 0, self._run)
+        try:
+            found = [frame_hash(chunk.key_frame) for chunk in chunks]
+        except VideoError as error:
+            log.warning("%s", error)
+            return ""
+        return " ".join(hashed for hashed in found if hashed)
+
+    def close(self) -> None:
+        for decoder in self._all:
+            decoder.close()
 
 
 def frame_hash(frame: NDArray[np.uint8]) -> str:

@@ -13,7 +13,7 @@ is looked at again but not made again.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -75,15 +75,19 @@ def writing(folder: Path) -> Iterator[TextIO]:
         StorageError: if another run has it, or it cannot be written.
     """
     path = path_of(folder)
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8", buffering=1)  # line by line: for the next run
-    try:
-        _lock(file, folder)
-        yield file
-    finally:
+    with ExitStack() as stack:
         with storage(folder):
-            file.close()
+            folder.mkdir(parents=True, exist_ok=True)
+            # a file of its own: the journal is replaced while the lock is held
+            lock = stack.enter_context(path.with_suffix(".lock").open("a"))
+        _lock(lock, folder)
+        with storage(folder):
+            file = path.open("a", encoding="utf-8", buffering=1)  # line by line: for the next run
+        try:
+            yield file
+        finally:
+            with storage(folder):
+                file.close()
 
 
 def _lock(file: TextIO, folder: Path) -> None:

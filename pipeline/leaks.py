@@ -92,7 +92,8 @@ def find(train: Sequence[Seen], test: Sequence[Seen]) -> list[Leak]:
     """Return every pair of a training and a test video that hold the same pictures, by name."""
     by_hash: dict[str, list[str]] = {}
     for video in train:
-        by_hash.setdefault(video.sha256, []).append(video.name)
+        if video.sha256:  # a file that was gone has none
+            by_hash.setdefault(video.sha256, []).append(video.name)
     leaks = {
         (name, video.name): "the same file"
         for video in test

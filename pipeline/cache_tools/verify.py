@@ -1,7 +1,6 @@
 """Verification: read everything and compare it with what was written."""
 
 import multiprocessing
-import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from dask.system import CPU_COUNT
 
 from pipeline import shards
 from pipeline.atomic import TMP_PREFIX
@@ -96,7 +96,7 @@ def _checked(cache: TokenCache, workers: int) -> Iterator[Finding]:
         sample = check_batch(cache, ids[:1])
         size = sum(of_one for *_, of_one in sample) * len(ids)
         long = len(ids) * _S_PER_VIDEO + size * _S_PER_BYTE > _LONG_S
-        workers = len(os.sched_getaffinity(0)) if long else 1
+        workers = CPU_COUNT if long else 1
     if workers == 1:
         yield from check_batch(cache, ids)
         return

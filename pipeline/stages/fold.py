@@ -58,7 +58,9 @@ def _tuned_head(
 ) -> Head:
     """Tune, and load what was tuned as stage predict would, so both score alike."""
     names = token_names(caches)
-    records = instruct.build(table, dataset, params.instruct.tasks, names, params.seed)
+    records = instruct.build(
+        table, dataset, params.instruct.tasks, names, params.seed, params.instruct.levels
+    )
     prints: Fingerprints = {kind: cache.fingerprint for kind, cache in caches.items()}
     device = params.run.device
     if params.protocol.start == "model":

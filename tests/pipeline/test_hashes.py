@@ -12,9 +12,11 @@ from PIL import Image, ImageFilter
 
 from pipeline import leaks, manifest
 from pipeline.hashes import frame_hash, hash_table
+from pipeline.settings import RunSettings
 from tests.clips import write_video
 
 SIZE = (192, 128)
+RUN = RunSettings()
 
 
 def scene(seed: int, seconds: int = 3, offset_s: float = 0.0) -> list[np.ndarray]:
@@ -57,7 +59,7 @@ def made(paths: dict[str, tuple[Path, str]]) -> pd.DataFrame:
             "sha256": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
         }
     )
-    return hash_table(table, pd.DataFrame(columns=leaks.COLUMNS))
+    return hash_table(table, pd.DataFrame(columns=leaks.COLUMNS), RUN)
 
 
 def found(table: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -123,18 +125,20 @@ def test_only_new_videos_are_decoded_and_broken_ones_keep_a_row(
     broken.write_bytes(b"junk" * 50)
     table = first.assign(path=str(film), **dict.fromkeys(("impairment", "motion"), ""), mos=1.0)
     more = pd.concat([table, table.assign(video_id="broken", path=str(broken), sha256="b" * 64)])
-    table_of_all = hash_table(more, first)
+    table_of_all = hash_table(more, first, RUN)
     assert table_of_all["hashes"].tolist() == [first["hashes"][0], ""]
 
     def refuse(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("pipeline.hashes.chunks", refuse)
-    assert hash_table(more, table_of_all).equals(table_of_all)
+    monkeypatch.setattr("pipeline.decoder.Decoder.chunks", refuse)
+    assert hash_table(table, table_of_all, RUN)["hashes"].tolist() == first["hashes"].tolist()
     with pytest.raises(AssertionError, match="decoded again"):
-        hash_table(more, table_of_all.assign(version="0"))  # of other code
+        hash_table(more, table_of_all, RUN)  # what failed may have had a passing cause
+    with pytest.raises(AssertionError, match="decoded again"):
+        hash_table(table, table_of_all.assign(version="0"), RUN)  # of other code
     unlabelled = more.assign(mos=np.nan)
-    assert hash_table(unlabelled, table_of_all).empty
+    assert hash_table(unlabelled, table_of_all, RUN).empty
 
 
 def test_columns_of_a_manifest_are_enough() -> None:
