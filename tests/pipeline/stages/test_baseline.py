@@ -55,7 +55,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Params]
     broken = Path("broken.mp4")
     broken.write_bytes(b"junk" * 100)
     table = pd.DataFrame({"video_id": [*"012345", "x"], "path": [*map(str, paths), str(broken)]})
-    table = table.assign(sha256=[*"abcdefg"], mos=np.arange(7.0), split="test")
+    table = table.assign(sha256=[c * 64 for c in "abcdef0"], mos=np.arange(7.0), split="test")
     manifest.write(layout.manifest("mine"), table.reindex(columns=list(manifest.COLUMNS)))
     yield make_params("llm")
     sys.modules.pop("pyiqa", None)
