@@ -5,7 +5,9 @@
     python benchmarks/ablations.py default --seeds 0 1 2   # each with several seeds
 
 Run it from the root after `make demo`, on an idle machine. SRCC on unseen shots of `demo` and on
-`demo_wild`; accuracy of naming the impairment; balanced accuracy of telling frozen from smooth.
+`demo_wild`; "shown": the same of the words that the projected tokens are nearest to, which is what
+the LLM is shown; accuracy of naming the impairment; balanced accuracy of telling frozen and smooth
+apart.
 """
 
 import argparse
@@ -15,10 +17,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from llm_head import instruct, predictions
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
+from llm_head.data import Caches, pad, read_tokens
+from llm_head.levels import CENTRES, LEVELS
 from llm_head.metrics import answer_metrics, srcc
 from llm_head.tune import tune
 from pipeline import layout, manifest
@@ -58,9 +63,22 @@ def run(params: Params, seed: int) -> dict[str, Any]:
         found = pd.DataFrame(predictions.predict(head, table, caches[name]))
         known = found["mos"].notna()
         row[f"SRCC {name}"] = srcc(found["score"][known], found["mos"][known])
+        row[f"shown {name}"] = srcc(
+            [shown(head, caches[name], video) for video in found["video_id"][known]],
+            found["mos"][known],
+        )
         row[f"impairment {name}"] = accuracy(found, "impairment", "accuracy")
         row[f"motion {name}"] = accuracy(found, "motion", "balanced_accuracy")
     return row
+
+
+@torch.no_grad()
+def shown(head: Head, caches: Caches, video: str) -> float:
+    """Return the score, 10-90, of the level words that a video's tokens are nearest to."""
+    tokens = pad([read_tokens(caches, video, head.shape)])
+    mean = head.model.projector(tokens["spatial"], tokens["temporal"]).mean((1, 2))
+    nearness = head.model.alignment.choice(mean)[0, : len(LEVELS)]
+    return float(nearness.double().softmax(-1) @ torch.from_numpy(CENTRES))
 
 
 def accuracy(found: pd.DataFrame, task: str, measure: str) -> float:

@@ -59,7 +59,8 @@ class Alignment(nn.Module):
         """
         there = seconds[:, :, None].expand(projected.shape[:3]).float()
         count = there.sum((1, 2))
-        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / count[:, None] / self._length
+        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / count[:, None]
+        choices = self.choice(mean)
         loss = projected.new_zeros(())
         start = 0
         for of_task in WORDS.values():
@@ -69,9 +70,14 @@ class Alignment(nn.Module):
             if not known.any():
                 continue
             true = words[known, part]
-            choice = (_SHARPNESS * mean[known] @ self.directions[part].T).log_softmax(-1)
+            choice = choices[known][:, part].log_softmax(-1)
             goal = true @ self.embeddings[part]
             near = functional.cosine_similarity(projected[known], goal[:, None, None], dim=-1)
             near = (near * there[known]).sum((1, 2)) / count[known]
             loss = loss + (1 - near).mean() - (true * choice).sum(-1).mean()
         return loss
+
+    def choice(self, mean: Tensor) -> Tensor:
+        """Return (B, W): how near videos' mean tokens (B, L) are to each word, as logits."""
+        logits: Tensor = _SHARPNESS * (mean / self._length) @ self.directions.T
+        return logits
