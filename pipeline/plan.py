@@ -110,7 +110,7 @@ def plan(
     Args:
         manifest: with video_id, path, sha256 and, if known, duration_s.
         targets: the caches.
-        run: device and threads, for building the encoders.
+        run: device, for building the encoders.
         retry_failed: plan only videos that failed before, however often.
     """
     ids = manifest["video_id"].tolist()

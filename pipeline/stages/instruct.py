@@ -1,7 +1,7 @@
 """Stage instruct: reads data/<dataset>/manifest.csv and the indexes of its caches, writes
 data/instruct/<dataset>.jsonl.
 
-Params: seed, instruct.
+Params: seed, instruct; tune.tokens says which caches are read.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Stage tune: reads data/instruct/<dataset>.jsonl and data/<dataset>/{spatial,temporal}/ of the
 training sets, writes results/model/.
 
-Params: seed, tune.
+Params: seed, tune, spatial, temporal; data sets' label sources go into the card.
 """
 
 import logging
