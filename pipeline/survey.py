@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import resource
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor, TimeoutError
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -85,6 +85,8 @@ def _answer(path: Path, answers: Iterator[VideoFacts], limit_s: float) -> dict[s
         problem = f"{path}: the decoder crashed on it (exit code {error.exitcode})"
     except MemoryError:
         problem = f"{path}: wants more than {LIMIT_BYTES >> 30} GB of memory to be opened"
+    except BrokenExecutor:  # no process could be started: nobody's file is to blame
+        raise
     except Exception as error:  # a stranger's file: whatever it brings about costs itself only
         problem = f"{path}: {error!r}"
     return {**asdict(_NOTHING), "problem": printable(problem)}

@@ -96,7 +96,7 @@ def test_a_full_disk_stops_the_run_once_and_keeps_what_is_done(
         write_moving_video(tmp_path / f"videos/{n}.mp4", n, seconds=1)
     listed = table(tmp_path)
     small = tmp_path / "small"
-    with mounted(small, size_kb=48):
+    with mounted(small, size_kb=16):
         with pytest.raises(StorageError, match=r"No space left.*make room.*same command again"):
             extract(listed, (spatial(small),), HERE)
         assert "MB are free there" in caplog.text  # was to be expected, and was said
