@@ -8,6 +8,7 @@ has its own licence.
 import json
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import pandas as pd
 from llm_head.metrics import score_metrics
 from pipeline import layout, manifest
 from pipeline.atomic import write_text
+from pipeline.decoder import Decoder
 from pipeline.progress import bar
 from pipeline.report.results import benchmark_name, rounded
 from pipeline.settings import Params
-from pipeline.video import VideoError, chunks
+from pipeline.video import Chunk, VideoError
 
 COLUMNS = ("video_id", "sha256", "split", "content", "mos", "score")
 
@@ -47,14 +49,18 @@ def run(params: Params, metric: str, dataset: str) -> None:
     table = manifest.read(layout.manifest(dataset))
     table = table[table["mos"].notna()].reset_index(drop=True)
     known = _known(path)
-    failures, scores = [], []
+    failures, scores, decoder = [], [], Decoder()
     rows = zip(table["video_id"], table["path"], table["sha256"], strict=True)
     for video_id, video, sha256 in bar(rows, len(table), metric, "video"):
         try:
-            scores.append(known[sha256] if sha256 in known else _score(measure, Path(video)))
+            if sha256 not in known:
+                seconds = decoder.chunks(Path(video).absolute(), 0, params.run)
+                known[sha256] = _score(measure, seconds, Path(video))
+            scores.append(known[sha256])
         except VideoError as error:
-            failures.append(f"{video_id}: {error}")
+            failures.append(f"{video_id}: {error}".replace(f"{Path.cwd()}/", ""))
             scores.append(np.nan)
+    decoder.close()
     found = table.assign(score=scores)[list(COLUMNS)]
     write_text(path, found.to_csv(index=False, lineterminator="\n"))
     test = found[found["split"] == "test"]
@@ -93,12 +99,12 @@ def _metric(name: str, device: str) -> Any:
     return metric
 
 
-def _score(metric: Any, path: Path) -> float:
+def _score(metric: Any, seconds: Iterable[Chunk], path: Path) -> float:
     import torch
 
     values = []
-    for chunk in chunks(path, 0):
-        frame = torch.from_numpy(chunk.key_frame).permute(2, 0, 1).unsqueeze(0) / 255
+    for chunk in seconds:
+        frame = torch.from_numpy(chunk.key_frame.copy()).permute(2, 0, 1).unsqueeze(0) / 255
         with torch.inference_mode():
             values.append(float(metric(frame)))
     mean = float(np.mean(values))
