@@ -29,6 +29,7 @@ from pipeline.tokens import (
     check_content,
     check_file,
     content_sha256,
+    file_libraries,
     file_shape,
     fingerprint_sha256,
     read_file,
@@ -153,11 +154,7 @@ class TokenCache:
         except shards.ShardError as error:
             raise CacheError(str(error)) from error
         # a video that has been encoded again since lies in a file of its own
-        self.packed = {
-            video_id: place
-            for video_id, place in packed.items()
-            if self.videos.get(video_id) == place.video_sha256
-        }
+        self.packed = {key[0]: packed[key] for key in self.videos.items() if key in packed}
 
     @property
     def random(self) -> bool:
@@ -227,6 +224,20 @@ class TokenCache:
         try:
             return file_shape(path)
         except BROKEN as error:
+            raise self.damaged(video_id, error) from error
+
+    def libraries(self, video_id: str) -> dict[str, str]:
+        """Return name and version of the libraries that a video's tokens come from.
+
+        Raises:
+            CacheError: as `read`.
+        """
+        path = self.file(video_id)
+        if video_id in self.packed:
+            return dict(self.packed[video_id].libraries)
+        try:
+            return file_libraries(path)
+        except (*BROKEN, AttributeError) as error:
             raise self.damaged(video_id, error) from error
 
     def size_bytes(self, video_id: str) -> int:

@@ -18,6 +18,7 @@ from pipeline import cluster, video
 from pipeline.cache import CacheError, Kind, Tokens, token_file, write_tokens
 from pipeline.decoder import Decoder
 from pipeline.journal import Stamp, stamp
+from pipeline.libraries import libraries
 from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
 from pipeline.storage import StorageError, storage
 from pipeline.video import VideoError
@@ -170,7 +171,7 @@ def _write(target: Target, item: Video, tokens: Tokens, made: dict[str, Any]) ->
             "machines must have it under the same path"
         )
     with storage(target.folder):
-        write_tokens(path, tokens, made, item.sha256)
+        write_tokens(path, tokens, made, item.sha256, libraries())
         return stamp(path.stat())
 
 

@@ -160,7 +160,7 @@ def _compare(target: Target, rows: dict[str, str], shas: list[str], run: RunSett
     seen = journal.read(target.folder)
     unsure: list[tuple[int, str]] = []
     for row, ((video_id, name), sha256) in enumerate(zip(rows.items(), shas, strict=True)):
-        if packed and (place := packed.get(video_id)) and place.video_sha256 == sha256:
+        if packed and (video_id, sha256) in packed:
             cache.packed.add(name)
             continue
         found = files.get(name)

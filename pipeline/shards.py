@@ -1,9 +1,9 @@
 """Shards: the tokens of many videos in one immutable safetensors file of about a gigabyte.
 
 A shard describes itself: of video I it has the tensors `I/tokens` and `I/pts_s`, and its metadata
-entry `lmm_vqa` has the fingerprint's hash and, per video, the hashes of video and content and a
-CRC-32 of the two tensors. Its name, `shard-<16 hex>.safetensors`, is the hash of that entry.
-Any safetensors reader opens it. Reading one video is one `pread`.
+entry `lmm_vqa` has the fingerprint's hash and, per video, the hashes of video and content, a CRC-32
+of the two tensors and which libraries made them. Its name, `shard-<16 hex>.safetensors`, is the
+hash of that entry. Any safetensors reader opens it. Reading one video is one `pread`.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from pipeline.atomic import replacing
 
 PREFIX, SUFFIX = "shard-", ".safetensors"
-SCHEMA = 1
+SCHEMA = 2
 MAX_HEAD_BYTES = 100_000_000  # safetensors' own limit
 _KEY = "lmm_vqa"
 
@@ -46,6 +46,7 @@ class Place:
         pts_at: offset of the times.
         shape: of the tokens.
         crc32: of the tokens' bytes followed by the times'.
+        libraries: name to version of what made the tokens.
     """
 
     shard: str
@@ -55,6 +56,7 @@ class Place:
     crc32: int
     video_sha256: str
     content_sha256: str
+    libraries: Mapping[str, str]
 
     @property
     def size_bytes(self) -> int:
@@ -69,6 +71,7 @@ class Entry:
     pts_s: NDArray[np.float64]
     video_sha256: str
     content_sha256: str
+    libraries: Mapping[str, str]
 
 
 def listed(folder: Path) -> list[Path]:
@@ -76,20 +79,20 @@ def listed(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{PREFIX}*{SUFFIX}"))
 
 
-def places(folder: Path, fingerprint_sha256: str) -> dict[str, Place]:
-    """Return where each video lies that the shards of one fingerprint hold.
+def places(folder: Path, fingerprint_sha256: str) -> dict[tuple[str, str], Place]:
+    """Return where the tokens lie that the shards of one fingerprint hold, by id and video's hash.
 
-    A video in two shards (a packing was killed before it removed the old one) has the same content
-    in both unless its video hash differs; the caller compares that.
+    The same id and hash in two shards (a packing was killed before it removed the old one) is the
+    same content. A replaced video may be in two with different hashes.
 
     Raises:
         ShardError: if a shard's head cannot be read.
     """
-    found: dict[str, Place] = {}
+    found: dict[tuple[str, str], Place] = {}
     for path in listed(folder):
         settings, here = head(path)
         if settings == fingerprint_sha256:
-            found |= here
+            found |= {(video, place.video_sha256): place for video, place in here.items()}
     return found
 
 
@@ -119,13 +122,13 @@ def head(path: Path) -> tuple[str, dict[str, Place]]:
             raise ShardError(f"{path}: shard schema {about['schema']}; wanted {SCHEMA}")
         start = 8 + size
         return about["fingerprint_sha256"], {
-            video_id: _place(path, end, start, video_id, tensors, facts)
+            video_id: _place(path, end, start, video_id, tensors, about, facts)
             for video_id, facts in about["videos"].items()
         }
     except (
         OSError,
         struct.error,
-        KeyError,
+        LookupError,
         TypeError,
         ValueError,
         AttributeError,
@@ -138,7 +141,13 @@ def head(path: Path) -> tuple[str, dict[str, Place]]:
 
 
 def _place(
-    path: Path, end: int, start: int, video_id: str, tensors: dict[str, Any], facts: dict[str, Any]
+    path: Path,
+    end: int,
+    start: int,
+    video_id: str,
+    tensors: dict[str, Any],
+    about: dict[str, Any],
+    facts: dict[str, Any],
 ) -> Place:
     tokens, pts = tensors[f"{video_id}/tokens"], tensors[f"{video_id}/pts_s"]
     place = Place(
@@ -149,6 +158,7 @@ def _place(
         facts["crc32"],
         facts["video_sha256"],
         facts["content_sha256"],
+        dict(about["libraries"][facts["libraries"]]),
     )
     chunks = place.shape[0]
     stops = place.tokens_at + place.size_bytes - 8 * chunks, place.pts_at + 8 * chunks
@@ -202,6 +212,8 @@ def write(folder: Path, entries: Mapping[str, Entry], fingerprint_sha256: str) -
     """
     tensors: dict[str, NDArray[Any]] = {}
     videos = {}
+    # a whole shard comes from the same libraries as a rule: each set of them is written once
+    made_with = [dict(pairs) for pairs in sorted({_sorted(e.libraries) for e in entries.values()})]
     for video_id, entry in sorted(entries.items()):
         tokens = np.ascontiguousarray(entry.tokens, "<f2")
         pts_s = np.ascontiguousarray(entry.pts_s, "<f8")
@@ -210,8 +222,14 @@ def write(folder: Path, entries: Mapping[str, Entry], fingerprint_sha256: str) -
             "crc32": zlib.crc32(_raw(pts_s), zlib.crc32(_raw(tokens))),
             "video_sha256": entry.video_sha256,
             "content_sha256": entry.content_sha256,
+            "libraries": made_with.index(dict(entry.libraries)),
         }
-    about = {"schema": SCHEMA, "fingerprint_sha256": fingerprint_sha256, "videos": videos}
+    about = {
+        "schema": SCHEMA,
+        "fingerprint_sha256": fingerprint_sha256,
+        "libraries": made_with,
+        "videos": videos,
+    }
     # one entry: the library keeps metadata in a hash map, so the order of several would vary
     metadata = {_KEY: json.dumps(about, sort_keys=True)}
     name = hashlib.sha256(metadata[_KEY].encode()).hexdigest()[:16]
@@ -220,6 +238,10 @@ def write(folder: Path, entries: Mapping[str, Entry], fingerprint_sha256: str) -
         save_file(tensors, tmp, metadata=metadata)
         _check(tmp, entries)
     return path
+
+
+def _sorted(libraries: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(libraries.items()))
 
 
 def _check(path: Path, entries: Mapping[str, Entry]) -> None:

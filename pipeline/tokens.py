@@ -24,10 +24,11 @@ from pipeline.atomic import replacing
 
 Fingerprint = Mapping[str, Any]
 
-SCHEMA = 2
+SCHEMA = 3
 _FORMAT = ("v110", "v110")  # the oldest whose metadata has checksums throughout
 BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
-_TEXTS = ("fingerprint", "fingerprint_sha256", "video_sha256", "content_sha256", "h5py")
+_TEXTS = ("fingerprint", "fingerprint_sha256", "video_sha256", "content_sha256", "libraries")
+_WRITERS = {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
 _DAMAGED = "the file is damaged"
 _OTHER = "the file is incomplete or of another schema"
 _SETTINGS = "made with other settings or weights"
@@ -70,7 +71,13 @@ def content_sha256(tokens: Tokens, fingerprint_sha256: str, video_sha256: str) -
     return digest.hexdigest()
 
 
-def write_tokens(path: Path, tokens: Tokens, fingerprint: Fingerprint, video_sha256: str) -> None:
+def write_tokens(
+    path: Path,
+    tokens: Tokens,
+    fingerprint: Fingerprint,
+    video_sha256: str,
+    libraries: Mapping[str, str] | None = None,
+) -> None:
     """Write one video's tokens; the file appears whole or not at all, and is never changed again.
 
     Args:
@@ -78,6 +85,7 @@ def write_tokens(path: Path, tokens: Tokens, fingerprint: Fingerprint, video_sha
         tokens: at least one chunk, all finite.
         fingerprint: of the encoder and all that goes before it.
         video_sha256: content hash of the video file, 64 hex digits.
+        libraries: name to version of what made the tokens; those that write are added.
 
     Raises:
         CacheError: if the tokens are empty or not finite, or do not read back as written.
@@ -90,14 +98,16 @@ def write_tokens(path: Path, tokens: Tokens, fingerprint: Fingerprint, video_sha
         raise CacheError(f"{path}: {tokens.pts_s.shape} times for tokens of {array.shape}")
     if not np.isfinite(array).all():
         raise CacheError(f"{path}: {int((~np.isfinite(array)).sum())} tokens are not finite")
-    image = _image(tokens, fingerprint, video_sha256)
+    image = _image(tokens, fingerprint, video_sha256, {**_WRITERS, **(libraries or {})})
     with replacing(path) as tmp:
         tmp.write_bytes(image)
         if check_file(tmp) or not np.array_equal(read_file(tmp, None).tokens, array):
             raise CacheError(f"{path}: does not read back as written; check the disk")
 
 
-def _image(tokens: Tokens, fingerprint: Fingerprint, video_sha256: str) -> bytes:
+def _image(
+    tokens: Tokens, fingerprint: Fingerprint, video_sha256: str, libraries: Mapping[str, str]
+) -> bytes:
     """Return the bytes of a token file, made in memory.
 
     HDF5 does not survive a disk that fills up under it: the process crashes at its next use. So
@@ -109,7 +119,7 @@ def _image(tokens: Tokens, fingerprint: Fingerprint, video_sha256: str) -> bytes
         "fingerprint_sha256": settings,
         "video_sha256": video_sha256,
         "content_sha256": content_sha256(tokens, settings, video_sha256),
-        "h5py": h5py.__version__,
+        "libraries": canonical(libraries),
     }
     memory = {"driver": "core", "backing_store": False}
     with h5py.File("tokens.h5", "w", libver=_FORMAT, **memory) as file:
@@ -191,6 +201,13 @@ def file_shape(path: Path) -> tuple[int, ...]:
     """Return the shape of a file's tokens without reading them."""
     with _opened(path) as file:
         return tuple(int(size) for size in h5d.open(file, b"tokens").shape)
+
+
+def file_libraries(path: Path) -> dict[str, str]:
+    """Return name and version of the libraries that a file's tokens come from."""
+    with _opened(path) as file:
+        found = json.loads(_text(file, "libraries"))
+    return {str(name): str(version) for name, version in found.items()}
 
 
 def _access() -> h5p.PropFAID:

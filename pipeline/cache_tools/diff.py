@@ -40,13 +40,19 @@ class VideoDiff:
 
 @dataclass(frozen=True)
 class CacheDiff:
-    """How two caches differ; `videos` holds those only that do."""
+    """How two caches differ; `videos` holds those only that do.
+
+    Attributes:
+        libraries: name to both versions, where those differ that made the first video that differs
+            (or that both have). They make no difference by themselves.
+    """
 
     only_a: list[str]
     only_b: list[str]
     settings: dict[str, tuple[Any, Any]]
     compared: int
     videos: list[VideoDiff]
+    libraries: dict[str, tuple[str | None, str | None]]
 
     @property
     def equal(self) -> bool:
@@ -61,17 +67,27 @@ def diff(a: Path, b: Path) -> CacheDiff:
     """
     one, two = TokenCache(a), TokenCache(b)
     both = sorted(one.videos.keys() & two.videos.keys())
-    found = (
+    every = (
         video_diff(v, one.read(v), two.read(v), one.videos[v] != two.videos[v])
         for v in bar(both, len(both), "diff", "video")
     )
+    found = [item for item in every if not item.equal]
+    example = [item.video_id for item in found] or both
     return CacheDiff(
         only_a=sorted(one.videos.keys() - two.videos.keys()),
         only_b=sorted(two.videos.keys() - one.videos.keys()),
         settings=dict(_settings(one.fingerprint, two.fingerprint)),
         compared=len(both),
-        videos=[item for item in found if not item.equal],
+        videos=found,
+        libraries=_libraries(*(c.libraries(example[0]) for c in (one, two))) if example else {},
     )
+
+
+def _libraries(
+    a: Mapping[str, str], b: Mapping[str, str]
+) -> dict[str, tuple[str | None, str | None]]:
+    names = sorted(a.keys() | b.keys())
+    return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
 
 
 def video_diff(video_id: str, a: Tokens, b: Tokens, other_video: bool) -> VideoDiff:
@@ -108,6 +124,7 @@ def _settings(
 def summary(found: CacheDiff, shown: int = 5) -> str:
     """Return the differences as text, the largest first."""
     lines = [f"setting {name}: {x!r} and {y!r}" for name, (x, y) in found.settings.items()]
+    lines += [f"made with {name} {x} and {y}" for name, (x, y) in found.libraries.items()]
     for side, ids in (("first", found.only_a), ("second", found.only_b)):
         if ids:
             more = ", ..." if len(ids) > shown else ""

@@ -75,7 +75,7 @@ def unpack(cache: TokenCache, shard: str, without: Collection[str] = ()) -> None
         if place.shard == shard and video_id not in without:
             tokens = cache.read(video_id)
             path = token_file(cache.folder, video_id)
-            write_tokens(path, tokens, cache.fingerprint, place.video_sha256)
+            write_tokens(path, tokens, cache.fingerprint, place.video_sha256, place.libraries)
     (cache.folder / shard).unlink()
 
 
@@ -123,7 +123,7 @@ def _entry(cache: TokenCache, video_id: str) -> shards.Entry:
     tokens = cache.read(video_id)
     video = cache.videos[video_id]
     wanted = content_sha256(tokens, cache.fingerprint_sha256, video)
-    return shards.Entry(tokens.tokens, tokens.pts_s, video, wanted)
+    return shards.Entry(tokens.tokens, tokens.pts_s, video, wanted, cache.libraries(video_id))
 
 
 def _clean(cache: TokenCache, old: set[Path]) -> int:

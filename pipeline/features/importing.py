@@ -139,7 +139,7 @@ def _plan(
             failed[video_id] = reason
             continue
         digest = planned.done[video_id] = _sha256(array)
-        in_shard = video_id in packed and packed[video_id].video_sha256 == digest
+        in_shard = (video_id, digest) in packed
         if not in_shard and stale_reason(token_file(folder, video_id), wanted, digest):
             planned.todo.append(video_id)
     return planned

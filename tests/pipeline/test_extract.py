@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,6 +70,11 @@ def test_tokens_are_the_encoders_own_output(folder: Path) -> None:
     np.testing.assert_array_equal(read.tokens, encode.encoder(SPATIAL, "cpu")(frames))
     assert list(read.pts_s) == [0, 1]
     assert TokenCache(target.folder).random  # and says that the weights are
+    made_by = TokenCache(target.folder).libraries("b")
+    assert {name: made_by[name] for name in ("torch", "av", "h5py")} == {
+        name: version(name) for name in ("torch", "av", "h5py")
+    }
+    assert made_by["ffmpeg"] == av.ffmpeg_version_info
 
 
 def test_only_what_changed_is_encoded(folder: Path, moving_video: Callable[..., Path]) -> None:

@@ -68,7 +68,9 @@ def test_what_check_lets_pass_reads_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_flipped_bit_of_a_shard_is_found_or_changes_nothing(tmp_path: Path) -> None:
     tokens = some_tokens()
-    entry = shards.Entry(tokens.tokens, tokens.pts_s, VIDEO, content_sha256(tokens, WANTED, VIDEO))
+    entry = shards.Entry(
+        tokens.tokens, tokens.pts_s, VIDEO, content_sha256(tokens, WANTED, VIDEO), {"av": "1"}
+    )
     path = shards.write(tmp_path, {"a": entry, "b/c": entry}, WANTED)
     write_index(tmp_path, FINGERPRINT, {"a": VIDEO, "b/c": VIDEO})
     content, rng, found = path.read_bytes(), np.random.default_rng(3), 0
@@ -91,7 +93,7 @@ def test_a_flipped_bit_of_a_shard_is_found_or_changes_nothing(tmp_path: Path) ->
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.99])
 def test_a_truncated_shard_is_an_error(tmp_path: Path, keep: float) -> None:
     tokens = some_tokens()
-    entry = shards.Entry(tokens.tokens, tokens.pts_s, VIDEO, "0" * 64)
+    entry = shards.Entry(tokens.tokens, tokens.pts_s, VIDEO, "0" * 64, {})
     path = shards.write(tmp_path, {"a": entry}, WANTED)
     path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
     with pytest.raises(shards.ShardError, match=r"shard-.*(damaged|truncated)"):

@@ -40,6 +40,17 @@ def test_what_differs_is_said(project: Make) -> None:
     assert text.index("  v2: largest") < text.index("  v1: largest")  # the worst first
 
 
+def test_other_libraries_are_said_and_are_no_difference(project: Make) -> None:
+    a, b = project("a") / "spatial", project("b") / "spatial"
+    cache = TokenCache(b)
+    for video, sha256 in cache.videos.items():
+        path = token_file(b, video)
+        write_tokens(path, cache.read(video), cache.fingerprint, sha256, {"ffmpeg": "8.9"})
+    found = diff(a, b)
+    assert found.equal
+    assert "made with ffmpeg None and 8.9" in summary(found)
+
+
 def test_the_numbers_of_one_video() -> None:
     a = Tokens(np.array([[3, 0], [0, 0]], np.float16), np.array([0.0, 1.0]))
     b = Tokens(np.array([[3, 4], [0, 0]], np.float16), np.array([0.0, 1.5]))

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import shards
-from pipeline.cache import INDEX, CacheError, TokenCache, token_file, write_index, write_tokens
+from pipeline.cache import (
+    INDEX,
+    CacheError,
+    TokenCache,
+    Tokens,
+    token_file,
+    write_index,
+    write_tokens,
+)
 from pipeline.cache_tools.pack import pack, unpack
 from tests.pipeline.cache_tools.conftest import contents
 
@@ -55,6 +63,23 @@ def test_packing_is_deterministic_and_unpacking_gives_the_same_files(project: Ma
     assert len(shards.listed(folder)) == 3
 
 
+def test_a_shard_keeps_which_libraries_made_each_video(project: Make) -> None:
+    folder = project("a") / "spatial"
+    cache = TokenCache(folder)
+    newer = {"av": "99.0", "torch": "2.0"}
+    for video in ("v1", "v2"):
+        path, sha256 = token_file(folder, video), cache.videos[video]
+        write_tokens(path, cache.read(video), cache.fingerprint, sha256, newer)
+    before = files(folder)
+    pack(folder)
+    cache = TokenCache(folder)
+    assert cache.libraries("v1").items() >= newer.items()
+    assert "av" not in cache.libraries("v0")
+    (shard,) = {place.shard for place in cache.packed.values()}
+    unpack(cache, shard)
+    assert files(folder) == before
+
+
 def test_any_safetensors_reader_opens_a_shard(project: Make) -> None:
     from safetensors.numpy import load_file
 
@@ -82,6 +107,24 @@ def test_new_and_changed_videos_lie_beside_the_shards_until_packed_again(project
     assert contents(folder, "spatial") == before
     assert not list((folder / "spatial").rglob("*.h5")) and not (folder / "spatial/x").exists()
     assert set(TokenCache(folder / "spatial").packed) == set(videos)
+
+
+@pytest.mark.parametrize("digit", "123456789abc")  # a shard's name, and so its turn, differs
+def test_a_video_replaced_since_is_read_from_the_newer_shard_whatever_its_name(
+    project: Make, digit: str
+) -> None:
+    folder = project("a") / "spatial"
+    cache = TokenCache(folder)
+    old = cache.read("v1")
+    pack(folder)
+    before = shards.listed(folder)[0].read_bytes(), shards.listed(folder)[0]
+    new = Tokens(-old.tokens, old.pts_s)
+    write_tokens(token_file(folder, "v1"), new, cache.fingerprint, digit * 64)
+    write_index(folder, cache.fingerprint, {**cache.videos, "v1": digit * 64})
+    pack(folder)
+    before[1].write_bytes(before[0])  # as if it had been killed before it removed the old one
+    assert (TokenCache(folder).read("v1").tokens == new.tokens).all()
+    assert not list(folder.rglob("*.h5"))
 
 
 def test_a_damaged_file_is_not_packed_and_nothing_is_lost(
