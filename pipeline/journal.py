@@ -3,7 +3,7 @@
 The journal of `data/NAME/spatial` is `data/NAME/.spatial.journal`: outside the folder, so that DVC
 neither hashes nor restores it. A line is written after a file was, or was read and found whole:
 
-    <name> <size> <time of content> <time of change> <fingerprint's sha256> <video's sha256>
+    <name> <size> <time of content> <time of change> <schema> <fingerprint's sha256> <video's sha256>
 
 separated by tabs. It is a memory, not a truth: a file whose stamp differs from its line, or that
 has none, is opened and read. So it may be lost, torn or old; and a restored, linked or touched file
@@ -19,6 +19,7 @@ from typing import TextIO
 
 from pipeline.atomic import TMP_PREFIX, replacing
 from pipeline.storage import StorageError, storage
+from pipeline.tokens import SCHEMA
 
 Stamp = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of inode
 
@@ -30,7 +31,7 @@ def stamp(found: os.stat_result) -> Stamp:
 
 def entry(found: Stamp, fingerprint_sha256: str, video_sha256: str) -> str:
     """Return a line without its name."""
-    return f"{found[0]}\t{found[1]}\t{found[2]}\t{fingerprint_sha256}\t{video_sha256}"
+    return "\t".join(map(str, (*found, SCHEMA, fingerprint_sha256, video_sha256)))
 
 
 def scan(folder: Path) -> tuple[dict[str, Stamp], list[Path]]:

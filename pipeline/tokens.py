@@ -232,9 +232,9 @@ def _head_reason(
             return _OTHER
     if not all(file.links.exists(name) for name in (b"tokens", b"pts_s")):
         return _OTHER
-    if fingerprint_sha256 and _text(file, "fingerprint_sha256") != fingerprint_sha256:
+    if fingerprint_sha256 is not None and _text(file, "fingerprint_sha256") != fingerprint_sha256:
         return _SETTINGS
-    if video_sha256 and _text(file, "video_sha256") != video_sha256:
+    if video_sha256 is not None and _text(file, "video_sha256") != video_sha256:
         return _VIDEO
     return None
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,17 +83,18 @@ def import_features(
     joined = join(features, manifest, root / settings.file)
     made = fingerprint(settings, features, kind, joined)
     _check_precision(features, joined, root / settings.file)
-    planned = _plan(features, joined, folder, fingerprint_sha256(made), settings)
-    log.info(
-        "%s: %d videos: %d imported already, %d to do, %d without usable features; %d names of "
-        "%s are not in the manifest%s",
-        *(folder, len(manifest), len(planned.done) - len(planned.todo), len(planned.todo)),
-        *(len(planned.failed), len(joined.unused), settings.file),
-        f", first {joined.unused[:_SHOWN]}" if joined.unused else "",
-    )
-    if dry_run:
-        return
-    with journal.writing(folder):  # nobody else fills the folder
+    # planned under the lock: nobody else fills the folder from here on
+    with nullcontext() if dry_run else journal.writing(folder):
+        planned = _plan(features, joined, folder, fingerprint_sha256(made), settings)
+        log.info(
+            "%s: %d videos: %d imported already, %d to do, %d without usable features; %d names of "
+            "%s are not in the manifest%s",
+            *(folder, len(manifest), len(planned.done) - len(planned.todo), len(planned.todo)),
+            *(len(planned.failed), len(joined.unused), settings.file),
+            f", first {joined.unused[:_SHOWN]}" if joined.unused else "",
+        )
+        if dry_run:
+            return
         if planned.todo or planned.failed:
             (folder / INDEX).unlink(missing_ok=True)
         for video_id in bar(planned.todo, len(planned.todo), f"import {kind}", "video"):
