@@ -20,13 +20,10 @@ from pipeline.encode import Job, Target, Video, encoder, fingerprint
 from pipeline.failures import Failure
 from pipeline.journal import Stamp
 from pipeline.settings import RunSettings
+from pipeline.tokens import NOT_YET, REPLACED, SETTINGS
 
 MAX_ATTEMPTS = 3  # a video that has failed so often is tried again only on request
 POOL_FROM = 2000  # files to open; fewer are sooner read than processes started
-
-NOT_YET = "not encoded yet"
-SETTINGS = "made with other settings or weights"
-REPLACED = "the video has changed"
 
 
 @dataclass
