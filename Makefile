@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix dag notebooks picture clean
+.PHONY: help install demo test check fix dag notebooks picture reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -47,6 +47,11 @@ notebooks: $(READY) ## run the notebooks on the demo's caches
 
 picture: $(READY) ## take docs/report.png of the report; needs Chromium
 	$(BIN)/python benchmarks/picture.py
+
+reference: $(READY) ## write docs/settings.md and docs/commands.md anew
+	$(BIN)/python -m pipeline.reference
+	$(BIN)/python -m typer pipeline.cli utils docs --name lmm-vqa --title Commands \
+	  --output docs/commands.md
 
 clean: ## remove everything that the pipeline made (not .venv, not DVC's cache)
 	rm -rf data results

@@ -131,11 +131,7 @@ def main() -> None:
     tables = {"read": read, "verify": verifying}
     if len(sys.argv) != 2 or sys.argv[1] not in tables:
         sys.exit(__doc__)
-    found = tables[sys.argv[1]]()
-    print("| " + " | ".join(found.columns) + " |")
-    print("|" + "---|" * len(found.columns))
-    for row in found.itertuples(index=False):
-        print("| " + " | ".join(map(str, row)) + " |")
+    print(tables[sys.argv[1]]().to_markdown(index=False, disable_numparse=True))
 
 
 if __name__ == "__main__":

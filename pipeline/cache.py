@@ -135,15 +135,13 @@ class TokenCache:
         """
         self.folder = folder
         path = folder / INDEX
+        again = f"run its stage, for example `lmm-vqa {folder.name} {folder.parent.name}`"
         if not path.is_file():
-            raise CacheError(
-                f"{path}: missing, so the cache is not finished; run its stage, for example "
-                f"`lmm-vqa {folder.name} {folder.parent.name}`"
-            )
+            raise CacheError(f"{path}: missing, so the cache is not finished; {again}")
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
             if index["schema"] != SCHEMA:
-                raise CacheError(f"{path}: schema {index['schema']}; wanted {SCHEMA}; re-run")
+                raise CacheError(f"{path}: schema {index['schema']}; wanted {SCHEMA}; {again}")
             self.fingerprint: dict[str, Any] = index["fingerprint"]
             self.fingerprint_sha256: str = index["fingerprint_sha256"]
             self.videos: dict[str, str] = index["videos"]

@@ -31,7 +31,12 @@ def stamp(found: os.stat_result) -> Stamp:
 
 def entry(found: Stamp, fingerprint_sha256: str, video_sha256: str) -> str:
     """Return a line without its name."""
-    return "\t".join(map(str, (*found, SCHEMA, fingerprint_sha256, video_sha256)))
+    return f"{same_file(found)}{fingerprint_sha256}\t{video_sha256}"
+
+
+def same_file(found: Stamp) -> str:
+    """Return how a line begins that still speaks of this file, and of this schema."""
+    return "".join(f"{part}\t" for part in (*found, SCHEMA))
 
 
 def scan(folder: Path) -> tuple[dict[str, Stamp], list[Path]]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from llm_head import checkpoint
 from llm_head.card import card
@@ -119,9 +118,18 @@ def push(folder: Path, repository: str, private: bool = True) -> str:
         done = api.upload_folder(
             repo_id=repository, folder_path=folder, allow_patterns=list(ADMITTED)
         )
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ModelError(f"{repository}: cannot be pushed: {error}") from error
+    except Exception as error:
+        raise ModelError(f"{repository}: cannot be pushed: {_said(error)}") from error
     return str(done)
+
+
+def _said(error: Exception) -> str:
+    """Return an error of the hub's client and what caused it.
+
+    They have no class in common: its own, those of its HTTP library (which changed with its major
+    versions), ValueError and RuntimeError are all in use.
+    """
+    return f"{error} ({error.__cause__})" if error.__cause__ else str(error)
 
 
 def pull(repository: str, out: Path, revision: str | None = None) -> None:
@@ -137,8 +145,8 @@ def pull(repository: str, out: Path, revision: str | None = None) -> None:
         snapshot_download(
             repository, revision=revision, local_dir=out, allow_patterns=list(ADMITTED)
         )
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ModelError(f"{repository}: cannot be pulled: {error}") from error
+    except Exception as error:
+        raise ModelError(f"{repository}: cannot be pulled: {_said(error)}") from error
     try:
         checkpoint.read_config(out)
     except checkpoint.CheckpointError as error:

@@ -20,13 +20,10 @@ from pipeline.encode import Job, Target, Video, encoder, fingerprint
 from pipeline.failures import Failure
 from pipeline.journal import Stamp
 from pipeline.settings import RunSettings
+from pipeline.tokens import NOT_YET, REPLACED, SETTINGS
 
 MAX_ATTEMPTS = 3  # a video that has failed so often is tried again only on request
 POOL_FROM = 2000  # files to open; fewer are sooner read than processes started
-
-NOT_YET = "not encoded yet"
-SETTINGS = "made with other settings or weights"
-REPLACED = "the video has changed"
 
 
 @dataclass
@@ -170,7 +167,7 @@ def _compare(target: Target, rows: dict[str, str], shas: list[str], run: RunSett
         line = seen.get(name, "")
         if line == (current := journal.entry(found, wanted, sha256)):
             cache.known[name] = current
-        elif line.startswith(f"{found[0]}\t{found[1]}\t{found[2]}\t"):
+        elif line.startswith(journal.same_file(found)):
             cache.stale[row] = REPLACED if f"\t{wanted}\t" in line else SETTINGS
         else:
             unsure.append((row, name))

@@ -80,7 +80,8 @@ def ask(
     device: Device = "auto",
 ) -> None:
     """Ask the model anything about a video; what it was not tuned on, it may get wrong."""
-    print(_printable(_scorer(model, device, cache).ask(video, question)))
+    answer = _scorer(model, device, cache).ask(video, question)
+    print(_printable(" ".join(answer.split())))  # models like to break lines
 
 
 def compare(

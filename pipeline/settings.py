@@ -23,9 +23,12 @@ class ParamsError(ValueError):
 
 
 class Section(BaseModel):
-    """A section: unknown keys are errors, values never change after reading."""
+    """A section: unknown keys are errors, values never change after reading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The text below a field is its description, in docs/settings.md too (`make reference`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class FeatureSettings(Section):
@@ -34,15 +37,24 @@ class FeatureSettings(Section):
     Paths are relative to the data set's root.
     """
 
-    file: Path  # .csv, .npy, .mat, or a folder with one .npy per video
-    name: str = Field(min_length=1)  # what they are, e.g. VIDEVAL; equal names are comparable
+    file: Path
+    """A .csv, .npy or .mat file, or a folder with one .npy per video."""
+    name: str = Field(min_length=1)
+    """What they are, e.g. VIDEVAL; equal names are comparable."""
     version: str = Field(min_length=1)
+    """Of the features; a model tuned on one version refuses another."""
     per: Literal["video", "second"] = "video"
-    id_column: str | None = None  # of a CSV: which video the row is of
-    second_column: str | None = None  # of a CSV per second: 0, 1, 2, ...
-    leave_out: tuple[str, ...] = ()  # columns of a CSV that are no features, e.g. the MOS
-    rows: Path | None = None  # text file with the name of the video of each row, in order
-    variable: str | None = None  # of a .mat with several
+    """What a row or array of features is of."""
+    id_column: str | None = None
+    """Of a CSV: which video the row is of."""
+    second_column: str | None = None
+    """Of a CSV per second: 0, 1, 2, ..."""
+    leave_out: tuple[str, ...] = ()
+    """Columns of a CSV that are no features, e.g. the MOS."""
+    rows: Path | None = None
+    """Text file with the name of the video of each row, in order."""
+    variable: str | None = None
+    """Which one of a .mat with several."""
 
     @model_validator(mode="after")
     def _rows_can_be_told_apart(self) -> "FeatureSettings":
@@ -57,7 +69,9 @@ class ImportedSettings(Section):
     """Which kinds of tokens are imported; the others are encoded."""
 
     spatial: FeatureSettings | None = None
+    """Features in the place of spatial tokens."""
     temporal: FeatureSettings | None = None
+    """Features in the place of temporal tokens."""
 
 
 class DatasetSettings(Section):
@@ -68,17 +82,28 @@ class DatasetSettings(Section):
     """
 
     root: Path
-    adapter: Name = "csv"  # a module of pipeline/datasets/: csv, or a published data set
-    labels: Path | None = None  # relative to root. csv: none means that videos are scored only;
-    # a published set: which of its label files to read, where several lie there
-    allow_missing: bool = False  # go on without labelled videos that are not in the folder
+    """The folder of videos and labels."""
+    adapter: Name = "csv"
+    """A module of pipeline/datasets/: csv, or a published data set."""
+    labels: Path | None = None
+    """Relative to root. For csv: none means that videos are scored only. For a published set: which
+    of its label files to read, where several lie there."""
+    allow_missing: bool = False
+    """Go on without labelled videos that are not in the folder."""
     filename_column: str = "filename"
+    """The table's column of video files."""
     mos_column: str = "mos"
-    mos_min: float = 0.0  # the scale's ends, not the data's smallest and largest value
+    """The table's column of scores."""
+    mos_min: float = 0.0
+    """Lower end of the scale, not the data's smallest value."""
     mos_max: float = 100.0
-    mos_source: str = "human"  # said wherever the label is shown; a column mos_source overrides it
-    split: Split | Literal["random"] = "test"  # for a table without a column `split`
+    """Upper end of the scale, not the data's largest value."""
+    mos_source: str = "human"
+    """Said wherever the label is shown; a column mos_source overrides it."""
+    split: Split | Literal["random"] = "test"
+    """For a table without a column `split`; random draws 70/10/20 by content."""
     features: ImportedSettings = ImportedSettings()
+    """Features of others instead of tokens."""
 
     @model_validator(mode="after")
     def _scale_is_not_empty(self) -> "DatasetSettings":
@@ -105,73 +130,115 @@ class DatasetSettings(Section):
 class DemoSettings(Section):
     """The streaming-ladder data set that stage `demo` makes from packaged footage."""
 
-    shots: int = Field(ge=4)  # of the training footage, over all splits
+    shots: int = Field(ge=4)
+    """Shots of the training footage, over all splits."""
     wild_shots: int = Field(ge=1)
+    """Shots of demo_wild."""
     clip_s: float = Field(ge=1.0, le=10.0)
+    """Length of a clip in seconds."""
     clips_per_shot: int = Field(ge=2)
+    """Versions of a shot, each impaired in another way."""
 
 
 class WeightsSettings(Section):
     """Weights that a registry package ships, per part; none: the hub's, or a file of one's own."""
 
     spatial: Literal["efficientnet_lite0", "none"]
+    """Of the spatial encoder."""
     temporal: Literal["i3d", "none"]
+    """Of the temporal encoder."""
     llm: Literal["smollm2_135m", "none"]
+    """Of the LLM."""
 
 
 class SpatialSettings(Section):
     """Key frames to spatial tokens (paper: CLIP ViT-L/14, 224 px, one frame per second)."""
 
-    model: str  # an open_clip model, or a file of encoders/configs/
-    pretrained: str  # an open_clip tag, a weights file, or `random`
-    layers: tuple[int, ...] = ()  # blocks or stages to read, joined; empty: the tower's own output
-    grid: int = Field(ge=0)  # tokens are pooled to grid x grid per crop; 0: not pooled
+    model: str
+    """An open_clip model, or a file of encoders/configs/."""
+    pretrained: str
+    """An open_clip tag, a weights file, or `random`."""
+    layers: tuple[int, ...] = ()
+    """Blocks or stages to read, joined; empty: the tower's own output."""
+    grid: int = Field(ge=0)
+    """Tokens are pooled to grid x grid per crop; 0: not pooled."""
     frame: Literal["centre_crop", "whole", "crops"]
+    """How a key frame comes to the encoder's size: cut to its middle, squashed, or in crops."""
     size_px: int = Field(ge=32, le=2048)
-    crops: tuple[int, int] = (1, 1)  # rows and columns of native-resolution crops
+    """Side of the square picture that the encoder sees."""
+    crops: tuple[int, int] = (1, 1)
+    """Rows and columns of native-resolution crops."""
 
 
 class TemporalSettings(Section):
     """One-second chunks to temporal tokens (paper: SlowFast R50, 32 frames of 224 px)."""
 
     model: Literal["slowfast_r50", "i3d"]
-    pretrained: str  # `hub`, a weights file, or `random`
-    pathway: Literal["slow", "fast", "both"] = "both"  # slowfast_r50 only
-    layers: tuple[str, ...] = ()  # i3d only: blocks whose statistics are joined; empty: the last
+    """The network."""
+    pretrained: str
+    """`hub`, a weights file, or `random`."""
+    pathway: Literal["slow", "fast", "both"] = "both"
+    """Of slowfast_r50 only."""
+    layers: tuple[str, ...] = ()
+    """Of i3d only: blocks whose statistics are joined; empty: the last."""
     frames: int = Field(ge=4, le=128)
-    clip: Literal["spread", "consecutive"] = "spread"  # consecutive: the authors' code
+    """Frames of a second's clip."""
+    clip: Literal["spread", "consecutive"] = "spread"
+    """Frames evenly over the second, or in a row from its first (the authors' code)."""
     size_px: int = Field(ge=64, le=512)
+    """Side of the square clip that the encoder sees."""
 
 
 class InstructSettings(Section):
     """Questions and answers from manifests."""
 
     tasks: tuple[Literal["score", "level", "impairment", "motion"], ...]
-    levels: Literal["absolute", "percentile"] = "absolute"  # percentile: the authors' code
+    """What is asked of each video, where its labels have the answer."""
+    levels: Literal["absolute", "percentile"] = "absolute"
+    """Five fifths of the scale, or three parts of the training videos' MOS (the authors' code)."""
 
 
 class TuneSettings(Section):
     """Instruction tuning of the projector and, by choice, of the LLM."""
 
     train_on: tuple[Name, ...] = Field(min_length=1)
-    llm: str  # a folder or a hub name of a transformers causal LM
+    """Data sets, of `datasets`; their videos of split train are learned from."""
+    llm: str
+    """A folder or a hub name of a transformers causal LM."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    lora_rank: int = Field(default=0, ge=0)  # 0: the LLM stays frozen, as in the paper
+    """Type of the LLM's weights."""
+    lora_rank: int = Field(default=0, ge=0)
+    """Rank of the LLM's LoRA layers; 0: the LLM stays frozen, as in the paper."""
     tokens: Literal["both", "spatial", "temporal"] = "both"
-    time: Literal["ordered", "mean"] = "ordered"  # mean: the authors' code
-    seconds: int = Field(ge=1)  # chunks of a video that the head reads, spread evenly
-    projector: Literal["mlp", "vit", "resampler"] = "mlp"  # vit: the authors' code
-    queries: int = Field(default=8, ge=1)  # vectors per second that a resampler makes
+    """Kinds that the head reads."""
+    time: Literal["ordered", "mean"] = "ordered"
+    """Tokens in time order, or their mean over time (the authors' code)."""
+    seconds: int = Field(ge=1)
+    """Chunks of a video that the head reads, spread evenly."""
+    projector: Literal["mlp", "vit", "resampler"] = "mlp"
+    """How tokens come to the LLM's width; vit: the authors' code."""
+    queries: int = Field(default=8, ge=1)
+    """Vectors per second that a resampler makes."""
     epochs: float = Field(gt=0)
-    batch_size: int = Field(ge=1)  # videos that a device reads at a time
-    accumulate: int = Field(default=1, ge=1)  # batches whose gradients make one step
+    """Passes over the training videos; the best one on validation videos is kept."""
+    batch_size: int = Field(ge=1)
+    """Videos that a device reads at a time."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients make one step."""
     learning_rate: float = Field(gt=0)
+    """Highest one, after warming up."""
     weight_decay: float = Field(ge=0)
+    """As AdamW has it."""
     warmup_ratio: float = Field(ge=0, le=1)
+    """Share of the steps in which the learning rate rises."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    level_std: float = Field(ge=0)  # spread of the soft level labels on 0-100; 0: hard labels
-    align_steps: int = Field(default=0, ge=0)  # of the projector alone, before the LLM is asked
-    align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
+    """Share of the tokens' features that is dropped in training."""
+    level_std: float = Field(ge=0)
+    """Spread of the soft level labels on 0-100; 0: hard labels."""
+    align_steps: int = Field(default=0, ge=0)
+    """Steps of the projector alone, before the LLM is asked."""
+    align_weight: float = Field(default=0.0, ge=0)
+    """Weight of the alignment loss beside the LLM's."""
 
 
 class ProtocolSettings(Section):
@@ -181,14 +248,22 @@ class ProtocolSettings(Section):
     every data set with labels is tested.
     """
 
-    fine_tune: tuple[Name, ...] = ()  # data sets to tune and test on by parts
-    scheme: Literal["folds", "splits"] = "folds"  # each video tested once, or repeated draws
-    parts: tuple[int, ...] = (1, 2, 3, 4, 5)  # 1 to the number of folds or splits
-    start: Literal["scratch", "model"] = "model"  # model: from what tune.train_on gave
+    fine_tune: tuple[Name, ...] = ()
+    """Data sets to tune and test on by parts."""
+    scheme: Literal["folds", "splits"] = "folds"
+    """Each video tested once, or repeated draws."""
+    parts: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """1 to the number of folds or splits."""
+    start: Literal["scratch", "model"] = "model"
+    """A new projector, or what tune.train_on gave."""
     epochs: float = Field(default=10, gt=0)
-    test_share: float = Field(default=0.2, gt=0, lt=1)  # of splits
-    val_share: float = Field(default=0.1, ge=0, lt=1)  # of a part's training videos
-    leaks: Literal["stop", "report"] = "stop"  # a test video that is trained on
+    """As tune.epochs, for each part."""
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the videos that a split tests; folds need none."""
+    val_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of a part's training videos to choose the epoch by; 0: the last is kept."""
+    leaks: Literal["stop", "report"] = "stop"
+    """What to do about a test video that is trained on."""
 
     @field_validator("parts")
     @classmethod
@@ -202,20 +277,30 @@ class EvaluateSettings(Section):
     """Metrics."""
 
     bootstrap: int = Field(ge=100)
+    """Draws of an interval."""
 
 
 class RunSettings(Section):
-    """Speed, place and limits: nothing here may change a number, only which numbers there are."""
+    """Speed, place and limits: nothing here may change a number, only which numbers there are.
 
-    scheduler: str = "local"  # `none`: in this process; `local`: a cluster here; or tcp://host:port
-    workers: int = Field(default=0, ge=0)  # of a local cluster; 0: one per core, or one per GPU
+    A decoder's time is what is spent waiting for it: so much for a video, and so much more for each
+    second of it that has come.
+    """
+
+    scheduler: str = "local"
+    """`none`: in this process; `local`: a cluster on this machine; or tcp://host:port."""
+    workers: int = Field(default=0, ge=0)
+    """Of a local cluster; 0: one per core, or one per GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    allow_failures: int = Field(default=0, ge=0)  # videos that may fail without failing the stage
-    # Limits of one video's decoder. Time is what is spent waiting for it: so much for a video, and
-    # so much more for each second of it that has come.
+    """Where networks run; auto: on a GPU if there is one."""
+    allow_failures: int = Field(default=0, ge=0)
+    """Videos that may fail without failing the stage."""
     decode_limit_s: float = Field(default=60.0, gt=0)
+    """Seconds of waiting for a video's decoder ..."""
     decode_limit_per_chunk_s: float = Field(default=10.0, ge=0)
+    """... and so many more for each second of video that has come."""
     decode_memory_mb: int = Field(default=4096, ge=256)
+    """Memory of the decoder itself, on Linux."""
 
     @field_validator("scheduler")
     @classmethod
@@ -229,6 +314,7 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seed: int
+    """Seed of everything that is drawn."""
     datasets: dict[Name, DatasetSettings]
     demo: DemoSettings
     weights: WeightsSettings

@@ -31,8 +31,9 @@ _TEXTS = ("fingerprint", "fingerprint_sha256", "video_sha256", "content_sha256",
 _WRITERS = {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
 _DAMAGED = "the file is damaged"
 _OTHER = "the file is incomplete or of another schema"
-_SETTINGS = "made with other settings or weights"
-_VIDEO = "the video has changed"
+NOT_YET = "not encoded yet"
+SETTINGS = "made with other settings or weights"
+REPLACED = "the video has changed"
 
 
 class CacheError(RuntimeError):
@@ -147,9 +148,9 @@ def stale_reason(path: Path, fingerprint_sha256: str, video_sha256: str) -> str 
     All of the file is read, so that its checksums are compared.
     """
     if not path.exists():
-        return "not encoded yet"
+        return NOT_YET
     found = check_file(path, fingerprint_sha256, video_sha256)
-    return found if found is None or found in (_OTHER, _SETTINGS, _VIDEO) else _DAMAGED
+    return found if found is None or found in (_OTHER, SETTINGS, REPLACED) else _DAMAGED
 
 
 def check_file(
@@ -233,9 +234,9 @@ def _head_reason(
     if not all(file.links.exists(name) for name in (b"tokens", b"pts_s")):
         return _OTHER
     if fingerprint_sha256 is not None and _text(file, "fingerprint_sha256") != fingerprint_sha256:
-        return _SETTINGS
+        return SETTINGS
     if video_sha256 is not None and _text(file, "video_sha256") != video_sha256:
-        return _VIDEO
+        return REPLACED
     return None
 
 

@@ -17,12 +17,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a copy of the project, as git would clone it, with random encoders and three clips."""
+    """Return a copy of the project, as git would clone it, with random encoders."""
+    return copy_project(tmp_path / "project")
+
+
+def copy_project(clone: Path) -> Path:
+    """Copy what git tracks or would; settings are those of small networks with random weights."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    clone = tmp_path / "project"
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cache import (
+    SCHEMA,
     CacheError,
     TokenCache,
     Tokens,
@@ -92,6 +93,16 @@ def test_bad_tokens_are_refused_and_leave_nothing(tmp_path: Path, tokens: Tokens
 def test_no_index_means_not_finished(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="not finished"):
         TokenCache(tmp_path)
+
+
+def test_an_index_of_before_names_the_command_that_makes_it_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "mine/spatial"
+    folder.mkdir(parents=True)
+    write_index(folder, FINGERPRINT, {})
+    index = folder / "index.json"
+    index.write_text(index.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
+    with pytest.raises(CacheError, match=r"schema 1; wanted .*`lmm-vqa spatial mine`"):
+        TokenCache(folder)
 
 
 def test_unknown_video(tmp_path: Path) -> None:

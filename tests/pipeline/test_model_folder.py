@@ -1,17 +1,25 @@
-"""The hub is played by a stand-in: no test has talked to the real one."""
+"""The hub is a small server on loopback (tests/hub.py) with which the real client talks."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from typer.testing import CliRunner
 
 from llm_head import checkpoint
 from lmm_vqa import Scorer
-from pipeline import model_folder
 from pipeline.cli import app
 from pipeline.model_folder import ModelError, pack, pull, push
+from tests.hub import TOKEN, Hub, Repository, serving
+
+# of the client towards its own HTTP library
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 
 def test_a_packed_folder_is_enough_where_nothing_else_is(
@@ -54,41 +62,17 @@ def test_pack_takes_safetensors_only_and_leaves_nothing_behind(
         pack(tiny_model, tmp_path / "out")
 
 
-class Hub:
-    """What we use of HfApi and snapshot_download, with a folder in the hub's place."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def create_repo(self, name: str, private: bool, exist_ok: bool) -> None:
-        self.private = private
-        (self.root / name).mkdir(parents=True, exist_ok=exist_ok)
-
-    def upload_folder(self, repo_id: str, folder_path: Path, allow_patterns: list[str]) -> str:
-        self._copy(folder_path, self.root / repo_id, allow_patterns)
-        return f"hub/{repo_id}"
-
-    def snapshot(
-        self, name: str, revision: str | None, local_dir: Path, allow_patterns: list[str]
-    ) -> None:
-        if not (self.root / name).is_dir():
-            raise OSError("404")
-        self._copy(self.root / name, local_dir, allow_patterns)
-
-    @staticmethod
-    def _copy(source: Path, target: Path, patterns: list[str]) -> None:
-        for file in source.rglob("*"):
-            if file.is_file() and any(file.match(pattern) for pattern in patterns):
-                (target / file.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, target / file.relative_to(source))
-
-
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    found = Hub(tmp_path / "hub")
-    monkeypatch.setattr(model_folder, "HfApi", lambda: found)
-    monkeypatch.setattr(model_folder, "snapshot_download", found.snapshot)
-    return found
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Point the client, which has read its settings when it was imported, to a hub of ours."""
+    with serving() as found:
+        monkeypatch.setattr(constants, "ENDPOINT", found.url)
+        address = f"{found.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield found
 
 
 def test_push_and_pull_carry_a_model_and_no_pickle(
@@ -96,14 +80,19 @@ def test_push_and_pull_carry_a_model_and_no_pickle(
 ) -> None:
     shutil.copytree(tiny_model, tmp_path / "model")
     (tmp_path / "model/extra.pt").write_bytes(b"a pickle")
-    assert push(tmp_path / "model", "me/tiny") == "hub/me/tiny"
-    assert hub.private
-    (hub.root / "me/tiny/evil.bin").write_bytes(b"a pickle")
+    assert push(tmp_path / "model", "me/tiny").startswith(f"{hub.url}/me/tiny")
+    there = hub.repositories["me/tiny"]
+    assert there.private and "extra.pt" not in there.files
+    assert there.large == {"projector.safetensors"}
+    there.files["evil.bin"] = b"a pickle"
     pull("me/tiny", tmp_path / "pulled")
     names = {path.name for path in (tmp_path / "pulled").rglob("*")}
     assert {"config.json", "projector.safetensors", "README.md"} <= names
     assert not {"extra.pt", "evil.bin"} & names
     assert checkpoint.identity(tmp_path / "pulled") == checkpoint.identity(tiny_model)
+    push(tmp_path / "pulled", "me/tiny")  # what is there already is updated
+    pull("me/tiny", tmp_path / "again", revision=there.commit)
+    assert checkpoint.identity(tmp_path / "again") == checkpoint.identity(tiny_model)
 
 
 def test_what_is_no_model_is_said(tmp_path: Path, hub: Hub) -> None:
@@ -111,10 +100,37 @@ def test_what_is_no_model_is_said(tmp_path: Path, hub: Hub) -> None:
         push(tmp_path, "me/none")
     with pytest.raises(ModelError, match="cannot be pulled"):
         pull("me/none", tmp_path / "out")
-    (hub.root / "me/other").mkdir(parents=True)
-    (hub.root / "me/other/config.json").write_text("{}")
+    hub.repositories["me/other"] = Repository(private=False, files={"config.json": b"{}"})
+    with pytest.raises(ModelError, match="cannot be pulled"):
+        pull("me/other", tmp_path / "out", revision="v9")
     with pytest.raises(ModelError, match="is no model of this project"):
         pull("me/other", tmp_path / "out")
+
+
+def test_without_the_right_token_nothing_is_pushed_and_private_is_not_seen(
+    tiny_model: Path, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(tiny_model, "me/tiny")
+    for token in ("hf_of_another", ""):
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(ModelError, match=r"me/mine: cannot be pushed: .*401"):
+            push(tiny_model, "me/mine")
+        with pytest.raises(ModelError, match="me/tiny: cannot be pulled"):
+            pull("me/tiny", tmp_path / "pulled")
+    assert set(hub.repositories) == {"me/tiny"}
+
+
+def test_a_refusal_and_a_hub_that_is_not_there_are_said(
+    tiny_model: Path, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.full = True
+    with pytest.raises(ModelError, match=r"cannot be pushed: .*projector.*storage limit reached"):
+        push(tiny_model, "me/tiny")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens
+    with pytest.raises(ModelError, match="cannot be pushed"):
+        push(tiny_model, "me/tiny")
+    with pytest.raises(ModelError, match="cannot be pulled"):
+        pull("me/tiny", tmp_path / "out")
 
 
 def test_the_real_client_says_what_is_wrong_without_a_network(tiny_model: Path) -> None:
@@ -122,11 +138,23 @@ def test_the_real_client_says_what_is_wrong_without_a_network(tiny_model: Path) 
         push(tiny_model, "not/a/name")
 
 
-def test_the_commands(tiny_model: Path, tmp_path: Path, hub: Hub) -> None:
-    run = CliRunner().invoke
-    packed, pulled = str(tmp_path / "packed"), str(tmp_path / "pulled")
-    assert run(app, ["model", "pack", packed, "--model", str(tiny_model)]).exit_code == 0
-    assert run(app, ["model", "push", packed, "me/tiny", "--public"]).exit_code == 0
-    assert not hub.private
-    assert run(app, ["model", "pull", "me/tiny", pulled]).exit_code == 0
-    assert (tmp_path / "pulled/weights/llm/model.safetensors").is_file()
+@pytest.mark.slow
+def test_the_commands_by_the_client_s_own_settings(tiny_model: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed"
+    done = CliRunner().invoke(app, ["model", "pack", str(packed), "--model", str(tiny_model)])
+    assert done.exit_code == 0
+    with serving() as hub:
+        settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
+        for words in (["push", "packed", "me/tiny", "--public"], ["pull", "me/tiny", "pulled"]):
+            call = [sys.executable, "-c", "from pipeline.cli import main; main()", "model", *words]
+            done = subprocess.run(
+                call, cwd=tmp_path, capture_output=True, text=True,
+                env={**os.environ, **settings, "HF_HOME": str(tmp_path / "home"),
+                     "PYTHONPATH": str(Path(__file__).parents[2])},
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+        assert not hub.repositories["me/tiny"].private
+    sent = {p.relative_to(packed): p.read_bytes() for p in packed.rglob("*") if p.is_file()}
+    for name, data in sent.items():
+        assert (tmp_path / "pulled" / name).read_bytes() == data
+    assert Path("weights/llm/model.safetensors") in sent

@@ -128,6 +128,19 @@ def test_a_raised_version_redoes_all(
     assert planned(folder).current == 3
 
 
+def test_files_of_another_schema_are_redone_though_the_journal_knows_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert planned(folder).current == 3
+    for module in ("tokens", "journal", "cache"):
+        monkeypatch.setattr(f"pipeline.{module}.SCHEMA", 1000)
+    assert sum(planned(folder).reasons.values()) == 3 and planned(folder).current == 0
+    before = stamps(folder)
+    extract(table(folder), (spatial(folder),), HERE)
+    assert all(before[name] != stamps(folder)[name] for name in NAMES)
+    assert planned(folder).current == 3
+
+
 def test_where_and_how_fast_it_runs_redoes_nothing(folder: Path) -> None:
     elsewhere = RunSettings(
         scheduler="tcp://127.0.0.1:9", workers=7, device="cpu", decode_limit_s=5,

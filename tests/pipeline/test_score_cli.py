@@ -126,6 +126,13 @@ def test_a_wrong_command_line_is_2_before_anything_is_loaded(
     assert CliRunner().invoke(app, list(arguments)).exit_code == 2
 
 
+def test_an_answer_is_one_line_and_steers_no_terminal(
+    run, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring.Scorer, "ask", lambda *_: "Blur.\n\nAnd \x1b[2Jmore.")
+    assert run("ask", clips / "c0.mp4", "What?").stdout == "Blur. And ?[2Jmore.\n"
+
+
 def test_ask_and_compare(run, clips: Path) -> None:
     asked = run("ask", clips / "c0.mp4", "What is it?")
     assert asked.exit_code == 0
