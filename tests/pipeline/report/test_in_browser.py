@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.picture import Page, browser, page
+from benchmarks.browser import Page, browser, page
 from pipeline import layout
 from pipeline.stages import report
 from tests.pipeline.stages.test_report import make_project
