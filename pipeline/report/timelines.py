@@ -11,7 +11,7 @@ from pipeline.report.facts import thumbnail
 from pipeline.report.figures import Axis
 
 WIDTH, HEIGHT = 260, 118
-LEFT, TOP, RIGHT, BOTTOM = 26, 6, 4, 20  # room for the axes
+LEFT, TOP, RIGHT, BOTTOM = 30, 6, 4, 20  # room for the axes
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def _place(desk: Desk, executor: Executor, slot: Slot, label: str, verdict: gr.H
     outputs = [shown] if verdict is None else [shown, verdict]
 
     def said(session: str, text: str) -> Any:
-        return text if verdict is None else (text, desk.comparison(session))
+        words = escape(desk.comparison(session))  # holds names of files
+        return text if verdict is None else (text, f"<p>{words}</p>" if words else "")
 
     def put(session: str, path: Path) -> Any:
         return said(session, card(desk.put(session, slot, path)))
@@ -100,8 +102,9 @@ def _place(desk: Desk, executor: Executor, slot: Slot, label: str, verdict: gr.H
 
     # preprocess=False: gradio would leave an empty file behind for each upload
     hidden: dict[str, Any] = {"api_visibility": "private", "preprocess": False}
-    box.upload(uploaded, box, outputs, concurrency_id="scorer", **hidden)
-    box.clear(cleared, None, outputs, concurrency_id="scorer", **hidden)
+    shared: dict[str, Any] = {"concurrency_id": "scorer", "show_progress_on": shown}
+    box.upload(uploaded, box, outputs, **shared, **hidden)
+    box.clear(cleared, None, outputs, **shared, **hidden)
 
 
 def _leaving(desk: Desk, executor: Executor) -> Callable[..., Any]:
