@@ -45,8 +45,9 @@ dag: $(READY) ## draw the graph of stages
 notebooks: $(READY) ## run the notebooks on the demo's caches
 	pytest --nbmake notebooks
 
-picture: $(READY) ## take docs/report.png of the report; needs Chromium
-	$(BIN)/python benchmarks/picture.py
+picture: $(READY) ## take docs/report.png and docs/web.png; needs Chromium
+	$(BIN)/python -m benchmarks.picture report
+	$(BIN)/python -m benchmarks.picture web
 
 reference: $(READY) ## write docs/settings.md and docs/commands.md anew
 	$(BIN)/python -m pipeline.reference

@@ -1,156 +1,88 @@
-"""A picture of the upper part of the report, as a reader sees it: docs/report.png.
+"""Pictures of what a reader sees: docs/report.png, the upper part of the report, and docs/web.png,
+the page of `lmm-vqa web` with a scored video.
 
-    make picture      # or: python benchmarks/picture.py [light|dark]
+    make picture      # or: python -m benchmarks.picture report|web [light|dark]
 
-Run it from the root after `make demo`. Needs Chromium or Chrome.
+Run it from the root after `make demo`. Needs Chromium or Chrome; web also gradio (extra `demo`).
 """
 
-import base64
-import io
-import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
+from benchmarks.browser import Page, browser, page
 from pipeline import layout
 from pipeline.atomic import replacing
+from pipeline.demo.ffmpeg import ffmpeg
 
-OUT = Path("docs/report.png")
 WIDTH_PX, HEIGHT_PX = 1180, 1500
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe"),
-)
-
-
-class Page:
-    """One tab of a browser, driven over a pipe by the DevTools protocol.
-
-    Attributes:
-        complaints: text of every console message and log entry that is an error or a warning.
-    """
-
-    def __init__(self, write: int, read: int) -> None:
-        self._write, self._read = write, read
-        self._rest, self._id = b"", 0
-        self._session: str | None = None
-        self.complaints: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send a command and return its result; events that come in between are looked at."""
-        self._id += 1
-        message = {"id": self._id, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            found = self._next()
-            if found.get("id") == self._id:
-                if "error" in found:
-                    raise RuntimeError(f"{method}: {found['error']}")
-                return dict(found["result"])
-
-    def open(self, path: Path, width_px: int, height_px: int, scheme: str = "light") -> None:
-        """Load a file in a window of this size and wait for it."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            **{"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": False},
-        )
-        dark = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.call("Emulation.setEmulatedMedia", features=dark)
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        while self._next().get("method") != "Page.loadEventFired":
-            pass
-
-    def evaluate(self, script: str) -> Any:
-        """Return the value of a JavaScript expression; the page's own policy does not stop it."""
-        found = self.call("Runtime.evaluate", expression=script, returnByValue=True)
-        if "exceptionDetails" in found:
-            raise RuntimeError(f"{script}: {found['exceptionDetails']}")
-        return found["result"].get("value")
-
-    def move_to(self, x: float, y: float) -> None:
-        """Move the mouse to a point of the window."""
-        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-
-    def screenshot(self) -> Image.Image:
-        """Return what the window shows."""
-        data = self.call("Page.captureScreenshot", format="png")["data"]
-        return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
-
-    def _next(self) -> dict[str, Any]:
-        while b"\0" not in self._rest:
-            more = os.read(self._read, 1 << 20)
-            if not more:
-                raise RuntimeError("the browser has gone")
-            self._rest += more
-        text, self._rest = self._rest.split(b"\0", 1)
-        found: dict[str, Any] = json.loads(text)
-        params = found.get("params", {})
-        if found.get("method") == "Log.entryAdded" and params["entry"]["level"] != "verbose":
-            self.complaints.append(params["entry"]["text"])
-        if found.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
-            self.complaints.append(str(params))
-        return found
-
-
-def browser() -> str | None:
-    """Return the path of a browser, None if there is none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+FILM = layout.FOOTAGE / "world.mp4"  # live footage
+SPOILED = "gblur=sigma=5:enable='between(t,13,15.9)'"  # so that there is a worst second to show
+PORT = 7861
 
 
 @contextmanager
-def page(program: str) -> Iterator[Page]:
-    """Start a browser with a profile of its own, and end it."""
-    command_r, command_w = os.pipe()
-    answer_r, answer_w = os.pipe()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # the browser reads commands at descriptor 3 and answers at 4
-        redirect = f'exec "$@" 3<&{command_r} 4>&{answer_w}'
-        process = subprocess.Popen(
-            ["bash", "-c", redirect, "-", program, *FLAGS, f"--user-data-dir={profile}"],
-            pass_fds=(command_r, answer_w),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(command_r)
-        os.close(answer_w)
+def served(*options: str, port: int = PORT) -> Iterator[str]:
+    """Run `lmm-vqa web` and give its address once it answers."""
+    address = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "web"]
+    with subprocess.Popen([*command, "--port", str(port), *options]) as process:
         try:
-            yield Page(command_w, answer_r)
+            for _ in range(600):
+                with suppress(OSError), urllib.request.urlopen(address):
+                    break
+                if process.poll() is not None:
+                    raise RuntimeError(f"lmm-vqa web ended with exit code {process.returncode}")
+                time.sleep(0.2)
+            yield address
         finally:
             process.terminate()
-            process.wait(timeout=30)
-            os.close(command_w)
-            os.close(answer_r)
+
+
+def report(shown: Page, scheme: str) -> Image.Image:
+    """Return the upper part of the report."""
+    shown.open(layout.REPORT, WIDTH_PX, HEIGHT_PX, scheme)
+    return shown.screenshot()
+
+
+def web(shown: Page, scheme: str) -> Image.Image:
+    """Return the web page after a video was dropped and its worst second asked for."""
+    with served() as address, tempfile.TemporaryDirectory() as made:
+        clip = Path(made) / "world.mp4"
+        ffmpeg(["-i", str(FILM), "-t", "24", "-an", "-vf", SPOILED, "-crf", "16", str(clip)])
+        shown.open(address, WIDTH_PX, 760, scheme)
+        shown.wait("!!document.querySelector('#drop-one input[type=file]')")
+        shown.choose("#drop-one input[type=file]", clip)
+        shown.wait("!!document.querySelector('#clip-one .go')", 300)
+        shown.click("document.querySelector('#clip-one .go')")
+        shown.wait("!!document.querySelector('#clip-one .worst.now')")
+        shown.move_to(0, 0)
+        time.sleep(1)  # what fades has faded
+        return shown.screenshot()
 
 
 def main() -> None:
-    """Write the picture."""
-    scheme = sys.argv[1] if len(sys.argv) > 1 else "light"
+    """Write a picture."""
+    what, scheme = [*sys.argv[1:], "light"][:2] if sys.argv[1:] else ("", "")
     program = browser()
-    if program is None or scheme not in ("light", "dark") or not layout.REPORT.is_file():
-        sys.exit(f"{__doc__}\nFound: browser {program}, report {layout.REPORT.is_file()}")
+    needed = {"report": layout.REPORT, "web": FILM}
+    if program is None or scheme not in ("light", "dark") or what not in needed:
+        sys.exit(f"{__doc__}\nFound: browser {program}")
+    if not needed[what].is_file():
+        sys.exit(f"{needed[what]}: missing; run `make demo`")
     with page(program) as shown:
-        shown.open(layout.REPORT, WIDTH_PX, HEIGHT_PX, scheme)
-        image = shown.screenshot()
-    with replacing(OUT) as tmp:  # 256 colours are a third of the bytes, and enough
+        image = {"report": report, "web": web}[what](shown, scheme)
+    out = Path(f"docs/{what}.png")
+    with replacing(out) as tmp:  # 256 colours are a third of the bytes, and enough
         image.quantize(256).save(tmp, "PNG", optimize=True)
-    print(f"{OUT}: {OUT.stat().st_size / 1000:.0f} kB")
+    print(f"{out}: {out.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

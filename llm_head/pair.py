@@ -39,3 +39,17 @@ def compare(a: Answer, b: Answer) -> Comparison:
     else:
         a_better = float(ndtr(difference / std))
     return Comparison(difference, std, a_better)
+
+
+def words(found: Comparison, a: str, b: str) -> str:
+    """Return a comparison as a sentence.
+
+    >>> words(Comparison(-12.0, 5.0, 0.01), "A", "B")
+    'B is better than A by 12.0 ± 5.0 points (probability 99%, from their two scores)'
+    """
+    better, worse = (a, b) if found.difference >= 0 else (b, a)
+    sure = max(found.a_better, 1 - found.a_better)
+    return (
+        f"{better} is better than {worse} by {abs(found.difference):.1f} ± "
+        f"{found.difference_std:.1f} points (probability {sure:.0%}, from their two scores)"
+    )

@@ -1,8 +1,8 @@
 """Predictions: what the head and the baselines say about every video of a manifest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
 from llm_head.readout import Answer, ReadOut, repeatable
+from llm_head.timeline import timeline
+from pipeline.cache import Kind
 
 FACTS = ("mos_std", "width", "height", "fps")  # for outliers and breakdowns; not all sets have all
 LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source", *FACTS)
@@ -23,9 +25,12 @@ COLUMNS = (
     *("score", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
     *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
 )
+SECONDS = ("video_id", "start_s", "score", "score_std", "level")  # of a timeline
 DECIMALS = 4
 
 Labelled = tuple[pd.DataFrame, Caches]
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[str, Any]]:
@@ -45,13 +50,44 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
         (answer,) = readout.answers([read_tokens(caches, row["video_id"], head.shape)])
         return answer
 
+    for row, answer in zip(rows, _side_by_side(head, ask, rows), strict=True):
+        yield {**row, **columns(answer)}
+
+
+def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[dict[str, Any]]]:
+    """Yield, per video in the manifest's order, a row of `SECONDS` for each of its seconds.
+
+    Args:
+        table: a manifest of videos that all have tokens.
+        caches: by kind.
+    """
+    readout = ReadOut(head.model, head.chat, head.level_std)
+
+    def ask(video_id: str) -> list[dict[str, Any]]:
+        tokens = {kind: cache.read(video_id) for kind, cache in caches.items()}
+        arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
+        start_s = next(iter(tokens.values())).pts_s.tolist()
+        return [
+            {
+                "video_id": video_id,
+                "start_s": round(second.start_s, DECIMALS),
+                "score": round(second.score, DECIMALS),
+                "score_std": round(second.score_std, DECIMALS),
+                "level": second.level,
+            }
+            for second in timeline(readout, arrays, head.shape, start_s)
+        ]
+
+    yield from _side_by_side(head, ask, table["video_id"].tolist())
+
+
+def _side_by_side(head: Head, ask: Callable[[_In], _Out], values: Sequence[_In]) -> Iterator[_Out]:
     threads = torch.get_num_threads() if head.model.head.device.type == "cpu" else 1
     with (
         repeatable(head.model),
         ThreadPoolExecutor(threads) as pool,
     ):
-        for row, answer in zip(rows, pool.map(ask, rows), strict=True):
-            yield {**row, **columns(answer)}
+        yield from pool.map(ask, values)
 
 
 def columns(answer: Answer) -> dict[str, Any]:

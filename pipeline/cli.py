@@ -77,7 +77,7 @@ def _stage(name: str) -> Callable[..., Any]:
     return run
 
 
-for command in (score_cli.score, score_cli.ask, score_cli.compare):
+for command in (score_cli.score, score_cli.ask, score_cli.compare, score_cli.web):
     app.command(rich_help_panel="Videos of your own")(command)
 app.add_typer(model_cli.app, name="model", rich_help_panel="Videos of your own")
 

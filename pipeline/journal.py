@@ -3,7 +3,7 @@
 The journal of `data/NAME/spatial` is `data/NAME/.spatial.journal`: outside the folder, so that DVC
 neither hashes nor restores it. A line is written after a file was, or was read and found whole:
 
-    <name> <size> <time of content> <time of change> <schema> <fingerprint's sha256> <video's sha256>
+    <name> <size> <time of content> <time of change> <schema> <settings' hash> <video's hash>
 
 separated by tabs. It is a memory, not a truth: a file whose stamp differs from its line, or that
 has none, is opened and read. So it may be lost, torn or old; and a restored, linked or touched file

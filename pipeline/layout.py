@@ -52,6 +52,11 @@ def predictions(dataset: str) -> Path:
     return RESULTS / "predictions" / f"{dataset}.csv"
 
 
+def timelines(dataset: str) -> Path:
+    """Return the scores of each second of a data set's test videos."""
+    return RESULTS / "timelines" / f"{dataset}.csv"
+
+
 def hashes(dataset: str) -> Path:
     """Return the perceptual hashes of a data set's key frames."""
     return Path("data/hashes") / f"{dataset}.csv"

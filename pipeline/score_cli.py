@@ -1,4 +1,4 @@
-"""Commands for those who have a video and a question: score, ask, compare."""
+"""Commands for those who have a video and a question: score, ask, compare, web."""
 
 import json
 import logging
@@ -93,17 +93,29 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Say which of two videos has the better score, by how much, and how sure that is."""
+    from llm_head.pair import words
+
     found = _scorer(model, device, cache).compare(a, b)
     if as_json:
         print(json.dumps({"a": str(a), "b": str(b), **vars(found)}, ensure_ascii=False))
         return
-    better, worse = (a, b) if found.difference >= 0 else (b, a)
-    sure = max(found.a_better, 1 - found.a_better)
-    print(
-        f"{_printable(str(better))} is better than {_printable(str(worse))} by "
-        f"{abs(found.difference):.1f} ± {found.difference_std:.1f} points "
-        f"(probability {sure:.0%}, from their two scores)"
-    )
+    print(words(found, _printable(str(a)), _printable(str(b))))
+
+
+def web(
+    model: Model = MODEL,
+    host: Annotated[str, typer.Option(help="address to listen at; default: this machine only")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    most_mb: Annotated[int, typer.Option("--max-mb", min=1, help="size of an upload")] = 200,
+    device: Device = "auto",
+) -> None:
+    """Serve a page that scores and compares videos dropped on it; needs the extra `demo`."""
+    from pipeline.web.serve import check, serve
+
+    check()
+    serve(_scorer(model, device, None), host, port, most_mb)
 
 
 def _checked(named: Sequence[Path], plot: Path | None) -> list[Path]:

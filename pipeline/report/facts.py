@@ -136,7 +136,7 @@ def pictures(
     found = {}
     for video_id in ids[:: max(1, math.ceil(len(ids) / most))]:
         path = paths.get(video_id)
-        image, _ = _thumbnail(path, PICTURE_PX, quality=60)
+        image, _ = thumbnail(path, PICTURE_PX, quality=60)
         there = path is not None and path.is_file()
         found[video_id] = Picture(image, _link(path, page) if path and there else "")
     return found
@@ -181,7 +181,7 @@ def worst_misses(predictions: pd.DataFrame, paths: dict[str, Path], count: int) 
     order = rows.assign(error=errors).sort_values(["error", "video_id"], ascending=[False, True])
     misses = []
     for row in order.head(count).to_dict("records"):
-        image, problem = _thumbnail(paths.get(row["video_id"]))
+        image, problem = thumbnail(paths.get(row["video_id"]))
         misses.append(
             Miss(row["video_id"], row["mos"], row["score"], row["impairment"], image, problem)
         )
@@ -222,9 +222,7 @@ def _link(path: Path, page: Path) -> str:
     return quote(Path(os.path.relpath(path, page.parent)).as_posix())
 
 
-def _thumbnail(
-    path: Path | None, size_px: int = THUMBNAIL_PX, quality: int = 80
-) -> tuple[str, str]:
+def thumbnail(path: Path | None, size_px: int = THUMBNAIL_PX, quality: int = 80) -> tuple[str, str]:
     """Return a video's first frame as a JPEG data URI, and why there is none."""
     if path is None:
         return "", "not in the manifest"

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_head.baselines import BASELINES
 from pipeline import layout
-from pipeline.report import calibration, figures, table
+from pipeline.report import calibration, figures, table, timelines
 from pipeline.report.facts import CacheFacts, DataFacts, Miss, Picture
 from pipeline.report.groups import Group, breakdowns
 from pipeline.report.results import ANSWERS, PREDICTORS, SPLITS
@@ -46,6 +46,7 @@ class Panel:
     answered: list[str]
     confusion: dict[str, dict[str, int]]
     misses: list[Miss]
+    strips: list[timelines.Strip]
 
 
 def panel(
@@ -54,6 +55,7 @@ def panel(
     predictions: pd.DataFrame,
     misses: list[Miss],
     pictures: dict[str, Picture],
+    strips: list[timelines.Strip],
     seen: int | None,
 ) -> Panel:
     """Return what the page shows of one data set.
@@ -64,6 +66,7 @@ def panel(
         predictions: from `pipeline.report.results.read_predictions`.
         misses: from `pipeline.report.facts.worst_misses`.
         pictures: from `pipeline.report.facts.pictures`.
+        strips: from `pipeline.report.timelines.gallery`.
         seen: contents of the test split that are in the training split too; None if the head was
             not tuned on this data set.
     """
@@ -101,6 +104,7 @@ def panel(
         answered=[name for name in dict.fromkeys(order) if name in answered],
         confusion=confusion,
         misses=misses,
+        strips=strips,
     )
 
 
@@ -204,6 +208,7 @@ def render(
         charts=figures.training_curves(loss),
         palette=len(figures.IMPAIRMENTS) + 1,
         size=(figures.WIDTH, figures.HEIGHT),
+        strip_size=(timelines.WIDTH, timelines.HEIGHT),
         data=data,
         caches=caches,
         trained_videos=trained_videos,

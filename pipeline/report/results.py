@@ -14,6 +14,7 @@ from llm_head.calibration import level_calibration, std_calibration
 from llm_head.compare import compare
 from llm_head.levels import LEVELS, level_of
 from llm_head.metrics import answer_metrics, confusion, score_metrics
+from llm_head.predictions import SECONDS
 from pipeline.settings import Params
 
 PREDICTORS = {
@@ -65,6 +66,26 @@ def read_predictions(path: Path) -> pd.DataFrame:
     if missing:
         raise ResultsError(f"{path}: columns {missing} are missing; run the predict stage again")
     return _with_optional(table)
+
+
+def read_timelines(path: Path) -> pd.DataFrame:
+    """Read the scores of each second; in the order of videos and, within a video, of time.
+
+    Raises:
+        ResultsError: if the file is missing, or is not what stage predict writes.
+    """
+    if not path.is_file():
+        raise ResultsError(f"{path}: missing; run `lmm-vqa predict {path.stem}`")
+    try:
+        numbers = {"start_s": float, "score": float, "score_std": float}
+        types = {"video_id": str, "level": str, **numbers}
+        table = pd.read_csv(path, dtype=types, keep_default_na=False)
+    except (ValueError, UnicodeError) as error:
+        raise ResultsError(f"{path}: not timelines: {error}") from error
+    missing = [column for column in SECONDS if column not in table]
+    if missing:
+        raise ResultsError(f"{path}: columns {missing} are missing; run the predict stage again")
+    return table
 
 
 def _with_optional(table: pd.DataFrame) -> pd.DataFrame:

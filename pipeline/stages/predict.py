@@ -1,5 +1,6 @@
 """Stage predict: reads results/model/, data/<dataset>/{manifest.csv,spatial/,temporal/} and, for
-the baselines, the same of the training sets; writes results/predictions/<dataset>.csv.
+the baselines, the same of the training sets; writes results/predictions/<dataset>.csv and, of the
+test videos, results/timelines/<dataset>.csv.
 
 Params: seed, tune.
 """
@@ -51,6 +52,11 @@ def run(params: Params, dataset: str) -> None:
     )
     write_text(layout.predictions(dataset), found.to_csv(index=False, lineterminator="\n"))
     log.info("%s: %d videos", layout.predictions(dataset), len(found))
+    tested = table[table["split"] == "test"]
+    timelines = bar(predictions.timelines(head, tested, caches), len(tested), "timeline", "video")
+    seconds = pd.DataFrame([row for rows in timelines for row in rows], columns=predictions.SECONDS)
+    write_text(layout.timelines(dataset), seconds.to_csv(index=False, lineterminator="\n"))
+    log.info("%s: %d seconds", layout.timelines(dataset), len(seconds))
     if missing:
         raise PredictError(
             f"{dataset}: {len(missing)} of {len(missing) + len(found)} videos have no tokens, see "

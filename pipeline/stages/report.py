@@ -1,4 +1,4 @@
-"""Stage report: reads results/metrics.json, results/predictions/<dataset>.csv,
+"""Stage report: reads results/metrics.json, results/{predictions,timelines}/<dataset>.csv,
 results/model/loss.csv, the manifests, videos of the test splits and the caches' indexes,
 writes results/report.html.
 
@@ -13,12 +13,18 @@ import pandas as pd
 from pipeline import layout, manifest
 from pipeline.atomic import write_text
 from pipeline.cache import Kind
-from pipeline.report import facts, page
-from pipeline.report.results import ResultsError, read_json, read_predictions
+from pipeline.report import facts, page, timelines
+from pipeline.report.results import (
+    ResultsError,
+    read_json,
+    read_predictions,
+    read_timelines,
+)
 from pipeline.settings import Params
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
 MISSES = 8  # of each data set
+TIMELINES = 8
 PICTURES = 300  # in the scatter plots of all data sets; at about 6 kB each
 
 log = logging.getLogger(__name__)
@@ -28,7 +34,7 @@ def run(params: Params) -> None:
     """Write the page.
 
     Raises:
-        ResultsError: if metrics, predictions or the loss are missing.
+        ResultsError: if metrics, predictions, timelines or the loss are missing.
         ManifestError: if a manifest is.
     """
     metrics = read_json(layout.METRICS, "evaluate")
@@ -41,7 +47,9 @@ def run(params: Params) -> None:
         share = max(1, PICTURES // len(metrics["datasets"]))
         pictures = facts.pictures(predictions, paths, share, layout.REPORT)
         seen = _shared_contents(rows) if name in params.tune.train_on else None
-        panels.append(page.panel(name, of_dataset, predictions, misses, pictures, seen))
+        seconds = read_timelines(layout.timelines(name))
+        strips = timelines.gallery(seconds, predictions, paths, TIMELINES)
+        panels.append(page.panel(name, of_dataset, predictions, misses, pictures, strips, seen))
         data.append(facts.data_facts(name, rows))
     text = page.render(
         params,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.picture import Page, browser, page
+from benchmarks.browser import Page, browser, page
 from pipeline import layout
 from pipeline.stages import report
 from tests.pipeline.stages.test_report import make_project
@@ -43,7 +43,7 @@ def test_nothing_to_complain_of_and_every_figure_is_drawn(written: Path, shown: 
     shown.open(written, 1180, 900)
     assert shown.evaluate("document.title") == "LMM-VQA report"
     sizes = shown.evaluate(SIZES)
-    assert len(sizes) == 6
+    assert len(sizes) == 6 + 8  # with the timelines
     assert all(width > 200 and height > 100 for width, height in sizes)
     assert shown.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert shown.complaints == []

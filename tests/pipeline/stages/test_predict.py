@@ -3,14 +3,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from llm_head import checkpoint
 from llm_head.baselines import BASELINES
 from llm_head.levels import level_of
-from llm_head.predictions import COLUMNS
+from llm_head.predictions import COLUMNS, SECONDS
+from llm_head.readout import ReadOut
+from llm_head.timeline import timeline
 from pipeline import layout, manifest
+from pipeline.cache import Kind, TokenCache
 from pipeline.stages import instruct, predict, tune
 from pipeline.stages.predict import PredictError
 from tests.synthetic import make_caches, make_manifest, make_params
 from tests.tiny_llm import save_tiny_llm
+
+
+def kinds(tokens: str) -> list[Kind]:
+    return ["spatial", "temporal"] if tokens == "both" else [tokens]  # type: ignore[list-item]
 
 
 @pytest.mark.slow
@@ -34,6 +42,25 @@ def test_predict_scores_every_video_that_has_tokens(
     levels = found[[name for name in COLUMNS if name.startswith("p_")]]
     assert levels.sum(axis=1).tolist() == pytest.approx([1] * 11, abs=1e-3)
     assert found[["ridge", "svr"]].notna().all(axis=None)
+
+    tested = set(table["video_id"][table["split"] == "test"]) & set(found["video_id"])
+    seconds = pd.read_csv(layout.timelines("syn"))
+    assert seconds.columns.tolist() == list(SECONDS)
+    assert set(seconds["video_id"]) == tested and len(seconds) > len(tested) > 0
+    head = checkpoint.load(
+        layout.MODEL, {k: TokenCache(layout.cache("syn", k)).fingerprint for k in kinds(tokens)}
+    )
+    video_id = seconds["video_id"][0]
+    cached = {kind: TokenCache(layout.cache("syn", kind)).read(video_id) for kind in kinds(tokens)}
+    alone = timeline(
+        ReadOut(head.model, head.chat, head.level_std),
+        {kind: part.tokens for kind, part in cached.items()},
+        head.shape,
+        next(iter(cached.values())).pts_s.tolist(),
+    )
+    of_it = seconds[seconds["video_id"] == video_id]
+    assert of_it["score"].tolist() == [round(second.score, 4) for second in alone]
+    assert of_it["start_s"].tolist() == [second.start_s for second in alone]
 
     first = layout.predictions("syn").read_bytes()
     make_caches(layout.cache("syn", "spatial").parent, table)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from llm_head.predictions import SECONDS
 from pipeline import layout, manifest
 from pipeline.cache import Tokens, token_file, write_index, write_tokens
 from pipeline.labels import ManifestError
@@ -110,6 +111,18 @@ def make_tables(shots: int = 12, clips: int = 8) -> tuple[pd.DataFrame, pd.DataF
     return rows, predictions
 
 
+def write_seconds(predictions: pd.DataFrame) -> None:
+    """Write timelines of the test videos; the second second of a video is worse than the first."""
+    tested = predictions[predictions["split"] == "test"].reset_index(drop=True)
+    rows = [
+        (row.video_id, float(at), max(row.score - at * index, 0.0), 12.0, "fair")
+        for index, row in enumerate(tested.itertuples())
+        for at in range(2)
+    ]
+    layout.timelines("demo").parent.mkdir(parents=True)
+    pd.DataFrame(rows, columns=SECONDS).to_csv(layout.timelines("demo"), index=False)
+
+
 def make_project(random: bool = False) -> Params:
     """Write into the present folder what the stages before this one leave there."""
     rows, predictions = make_tables()
@@ -127,6 +140,7 @@ def make_project(random: bool = False) -> Params:
         write_index(folder, fingerprint, videos)
     layout.predictions("demo").parent.mkdir(parents=True)
     predictions.to_csv(layout.predictions("demo"), index=False)
+    write_seconds(predictions)
     layout.MODEL.mkdir(parents=True)
     kinds = ["spatial", "temporal"] if random else []
     (layout.MODEL / "config.json").write_text(json.dumps({"random_encoders": kinds}))
@@ -203,11 +217,14 @@ def test_ids_from_strangers_are_escaped(page: Page, project: Path) -> None:
 
 def test_figures_and_tables_are_there(page: Page) -> None:
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(labels) == 6  # scatter, baselines, two of calibration, loss, SRCC
-    assert page.tags.count("title") == 1 + 96 + 4 + 6 + 10 + 10
-    # page, videos, predictors, points of calibration and of validation
+    # scatter, baselines, two of calibration, loss, SRCC; timelines
+    assert len(labels) == 6 + report.TIMELINES
+    assert page.tags.count("title") == 1 + 96 + 4 + 6 + 10 + 10 + report.TIMELINES
+    # page, videos, predictors, points of calibration and of validation, worst seconds
     images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
-    assert 31 + 7 <= len(images) <= 31 + report.MISSES  # of the scatter plot, of the misses
+    others = report.MISSES + report.TIMELINES
+    assert 31 + others - 2 <= len(images) <= 31 + others  # of the scatter plot; one is missing
+    assert "Second by second" in page.words and page.words.count("worst second 0:01: ") == 8
     assert "Which impairment" in page.words and "Worst misses" in page.words
     assert "SVR on the same tokens" in page.words
     assert "of pairs of videos in the right order" in page.words
@@ -236,7 +253,7 @@ def test_random_weights_are_said_beside_every_figure(
     report.run(make_project(random=True))
     page = Page(layout.REPORT.read_text(encoding="utf-8"))
     assert ("p", "role", "alert") in page.attributes
-    assert page.words.count("random weights") == 1 + 1 + 8 + 1 + 2 + 1 + 1
+    assert page.words.count("random weights") == 1 + 1 + 9 + 1 + 2 + 1 + 1
     # top, headline, cards of the data set, scores, curves of training, data, caches
 
 
