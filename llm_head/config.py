@@ -32,6 +32,8 @@ class TuneConfig:
     level_std: float
     align_steps: int
     align_weight: float
+    level_spread: Literal["fixed", "raters"]
+    rank_weight: float
     seed: int
 
     @property

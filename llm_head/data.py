@@ -47,6 +47,11 @@ class Video:
         """Return the MOS that its level record carries."""
         return next((record.mos for record in self.records if _has_soft_label(record)), None)
 
+    @property
+    def mos_std(self) -> float | None:
+        """Return the deviation between raters that its level record carries."""
+        return next((record.mos_std for record in self.records if _has_soft_label(record)), None)
+
 
 def group(records: Iterable[Record]) -> list[Video]:
     """Return records by video, in the order in which the videos come."""
@@ -155,6 +160,7 @@ class Sample:
     tokens: VideoTokens
     words: NDArray[np.float64]  # (W,), see `truth`
     mos: float  # NaN where there is none
+    dataset: str = ""
 
 
 class Samples(Dataset[Sample]):
@@ -174,19 +180,25 @@ class Samples(Dataset[Sample]):
         level_std: float,
         seed: int,
         parts: bool = False,
+        raters: bool = False,
     ) -> None:
         """Turn all conversations into token ids.
 
         Args:
             caches: by dataset.
             level_std: of `levels.soft_label`.
+            raters: where it is known, the deviation between a video's raters takes its place.
             parts: half of the time show a part of the video; for training.
         """
         self._videos, self._caches, self._shape = videos, caches, shape
-        self._level_std, self._seed, self._epoch = level_std, seed, 0
+        self._seed, self._epoch = seed, 0
         self._parts = parts
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
-        self._words = [truth(video, level_std) for video in videos]
+        stds = [video.mos_std if raters else None for video in videos]
+        self._words = [
+            truth(video, level_std if std is None else std)
+            for video, std in zip(videos, stds, strict=True)
+        ]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other conversations; the trainer calls it."""
@@ -207,6 +219,7 @@ class Samples(Dataset[Sample]):
             tokens=tokens,
             words=self._words[index],
             mos=np.nan if mos is None else mos,
+            dataset=self._videos[index].dataset,
         )
 
     def shown(self, index: int, turn: int) -> tuple[VideoTokens, Tensor]:
@@ -288,6 +301,7 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
         **pad([sample.tokens for sample in samples]),
         "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
+        "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
     }
 
 

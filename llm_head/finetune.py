@@ -26,7 +26,8 @@ def fine_tune(
     """Tune a head further on the records of splits train and val; the head given is changed.
 
     As `llm_head.tune.tune`, but for the start: projector, LoRA layers and the features' means and
-    deviations are the head's own. There is neither dropout nor alignment, as in a loaded head.
+    deviations are the head's own. There is neither dropout nor alignment, as in a loaded head; the
+    ranking loss is there by its weight.
 
     Args:
         caches: by dataset, then kind.
@@ -48,6 +49,7 @@ def fine_tune(
     samples = samples_of(videos, caches, head.chat, shape, config)
     for name, parameter in head.model.llm.named_parameters():
         parameter.requires_grad_("lora_" in name)  # PEFT loads its layers frozen
+    head.model.rank_weight = config.rank_weight
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
     history, best_epoch = fit(head.model, samples, config, device)
     return Tuned(head.model.eval(), head.chat, history, best_epoch)

@@ -13,6 +13,7 @@ from llm_head.levels import CENTRES, LEVELS
 from llm_head.packing import IGNORE
 from llm_head.projector import Projector, TokenShape
 from llm_head.prompts import Chat
+from llm_head.ranking import rank_loss
 
 
 class HeadError(RuntimeError):
@@ -61,6 +62,7 @@ class LmmVqa(nn.Module):
     Attributes:
         llm: a transformers causal LM, or one with a LoRA adapter around it.
         projector: trained in any case.
+        rank_weight: of the ranking loss beside the LLM's.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class LmmVqa(nn.Module):
         chat: Chat,
         dropout: float = 0.0,
         align_weight: float = 0.0,
+        rank_weight: float = 0.0,
     ) -> None:
         """Join an LLM and a new projector.
 
@@ -79,6 +82,7 @@ class LmmVqa(nn.Module):
             chat: the LLM's prompts.
             dropout: of the projector.
             align_weight: of the alignment loss beside the LLM's.
+            rank_weight: of the ranking loss beside the LLM's.
         """
         super().__init__()
         self.llm = llm
@@ -86,7 +90,7 @@ class LmmVqa(nn.Module):
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
         self.alignment = Alignment(chat, embeddings)
-        self._align_weight = align_weight
+        self._align_weight, self.rank_weight = align_weight, rank_weight
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
         self.register_buffer("centres", torch.tensor(CENTRES).float(), persistent=False)
@@ -119,14 +123,15 @@ class LmmVqa(nn.Module):
         temporal: Tensor,
         seconds: Tensor,
         words: Tensor,
-        mos: Tensor | None = None,
+        mos: Tensor,
+        sets: Tensor,
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
-        The loss has three terms: cross-entropy between the soft level label and the LLM's whole
+        The loss has four terms: cross-entropy between the soft level label and the LLM's whole
         vocabulary at the level word, mean over the videos that have one; cross-entropy of all
         other answers, mean over an answer's tokens, sum over a video's answers, mean over videos;
-        and the alignment loss, by its weight.
+        and, by their weights, the alignment loss and the ranking loss of the scores.
 
         Args:
             ids, visual, positions, allowed, source, labels, weights, level_at: `packing.Packed`.
@@ -134,7 +139,8 @@ class LmmVqa(nn.Module):
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
             words: float (B, W), `data.truth` of each video; the first five are its soft label.
-            mos: not read; the trainer hands it to the metric.
+            mos: float (B,), NaN where unknown; read for the ranking loss only.
+            sets: int64 (B,), equal for videos of the same data set.
 
         Returns:
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
@@ -152,13 +158,15 @@ class LmmVqa(nn.Module):
             logits[~is_level], labels[rows, places][~is_level], reduction="none"
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
-        score[rows[is_level]] = level_logits[is_level].detach().softmax(-1) @ self.centres
+        score[rows[is_level]] = level_logits[is_level].softmax(-1) @ self.centres
         # every answer counts the same, however many tokens tell it
         text_loss = text_loss * weights[rows, places][~is_level]
         loss = _mean(level_loss) + text_loss.sum() / len(ids)
         if self._align_weight:
             loss = loss + self._align_weight * self.alignment(projected, seconds, words)
-        return {"loss": loss, "score": score}
+        if self.rank_weight:
+            loss = loss + self.rank_weight * rank_loss(score, mos, sets)
+        return {"loss": loss, "score": score.detach()}
 
     def hidden(
         self,

@@ -82,7 +82,7 @@ def tune(
         projector=config.projector,
         queries=config.queries if config.projector == "resampler" else 0,
     )
-    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight)
+    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight, config.rank_weight)
     samples = samples_of(videos, caches, chat, shape, config)
     _standardise(model, samples["train"], config.kinds)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -125,7 +125,14 @@ def samples_of(
     """Return the samples of each split; only training shows parts of videos."""
     return {
         split: Samples(
-            found, caches, chat, shape, config.level_std, config.seed, parts=split == "train"
+            found,
+            caches,
+            chat,
+            shape,
+            config.level_std,
+            config.seed,
+            parts=split == "train",
+            raters=config.level_spread == "raters",
         )
         for split, found in videos.items()
     }

@@ -172,6 +172,8 @@ class TuneSettings(Section):
     level_std: float = Field(ge=0)  # spread of the soft level labels on 0-100; 0: hard labels
     align_steps: int = Field(default=0, ge=0)  # of the projector alone, before the LLM is asked
     align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
+    level_spread: Literal["fixed", "raters"] = "fixed"  # raters: a video's mos_std, where known
+    rank_weight: float = Field(default=0.0, ge=0)  # of the ranking loss within a data set
 
 
 class ProtocolSettings(Section):

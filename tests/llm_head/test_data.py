@@ -179,3 +179,29 @@ def test_training_shows_runs_of_seconds_and_validation_whole_videos(tmp_path: Pa
     assert set(seen[False]) == {whole}
     assert set(seen[True]) == {whole, first.tobytes(), second.tobytes()}
     assert seen[True][whole] > 30  # half of the time, and half of the other half
+
+
+def test_soft_labels_are_as_wide_as_the_raters_disagree(tmp_path: Path) -> None:
+    table = make_manifest(2).assign(mos=50.0, mos_std=[25.0, np.nan])
+    caches = make_caches(tmp_path, table)
+    records = instruct.build(table, "d", ["level"], token_names(caches), seed=0)
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+
+    def fair(raters: bool) -> list[float]:
+        samples = Samples(
+            *(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12),
+            seed=0,
+            raters=raters,
+        )
+        return [float(samples.shown(index, 0)[1][2]) for index in (0, 1)]
+
+    wide, unknown = fair(raters=True)
+    assert wide < 0.4 < unknown  # half as much mass in the middle level
+    assert fair(raters=False) == [unknown, unknown]
+
+
+def test_a_batch_says_which_videos_are_of_one_data_set(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path)
+    batch = [replace(samples[i], dataset=name) for i, name in enumerate(("b", "a", "b"))]
+    assert samples[0].dataset == "d"
+    assert collate(batch)["sets"].tolist() == [1, 0, 1]

@@ -11,6 +11,7 @@ from llm_head.model import HeadError, LmmVqa, load_llm
 from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.ranking import rank_loss
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import save_tiny_llm
 
@@ -175,3 +176,17 @@ def test_an_llm_that_changes_its_logits_is_refused(
     monkeypatch.setattr(torch.nn.Linear, "forward", capped)
     with pytest.raises(HeadError, match="not supported"):
         load_llm(folder, "float32")
+
+
+def test_the_ranking_loss_joins_by_its_weight(bench: Bench) -> None:
+    batch = collate([bench.samples[index] for index in range(4)])
+    with torch.no_grad():
+        without = bench.model(**batch)
+        bench.model.rank_weight = 2.0
+        ranked = bench.model(**batch)
+        apart = bench.model(**batch | {"sets": torch.arange(4)})["loss"]
+    expected = without["loss"] + 2 * rank_loss(without["score"], batch["mos"], batch["sets"])
+    torch.testing.assert_close(ranked["loss"], expected)
+    assert ranked["loss"] > without["loss"] == apart
+    bench.model(**batch)["loss"].backward()  # and it reaches the projector
+    assert bench.model.projector.norm.weight.grad is not None
