@@ -1,5 +1,6 @@
 """What tuning depends on, beside records and caches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,7 @@ class TuneConfig:
     align_weight: float
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
+    weights: Mapping[str, float]
     seed: int
 
     @property

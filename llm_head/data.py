@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
+from llm_head.mixing import Mix
 from llm_head.packing import VISUAL, Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Branch, Chat
@@ -181,6 +182,7 @@ class Samples(Dataset[Sample]):
         seed: int,
         parts: bool = False,
         raters: bool = False,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         """Turn all conversations into token ids.
 
@@ -188,11 +190,13 @@ class Samples(Dataset[Sample]):
             caches: by dataset.
             level_std: of `levels.soft_label`.
             raters: where it is known, the deviation between a video's raters takes its place.
+            weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
         """
         self._videos, self._caches, self._shape = videos, caches, shape
         self._seed, self._epoch = seed, 0
         self._parts = parts
+        self._mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
         self._words = [
@@ -205,10 +209,11 @@ class Samples(Dataset[Sample]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._videos)
+        return len(self._mix)
 
-    def __getitem__(self, index: int) -> Sample:
-        rng, mos = self._rng(index, self._epoch), self._videos[index].mos
+    def __getitem__(self, place: int) -> Sample:
+        index, turn = self._mix.at(place, self._epoch)
+        rng, mos = self._rng(index, turn), self._videos[index].mos
         branches = [
             Segment(branch.ids, 0, branch.learned, branch.level_at)
             for branch in self._draw(index, rng)
@@ -222,12 +227,13 @@ class Samples(Dataset[Sample]):
             dataset=self._videos[index].dataset,
         )
 
-    def shown(self, index: int, turn: int) -> tuple[VideoTokens, Tensor]:
+    def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
         """Return the tokens of a video, or of a part of it, and its words (W,), without text.
 
         Args:
             turn: which time the video is looked at; another turn, another part.
         """
+        index, turn = self._mix.at(place, turn)
         tokens = self._read(index, self._rng(index, turn))
         return tokens, torch.from_numpy(self._words[index]).float()
 
@@ -252,7 +258,7 @@ class Samples(Dataset[Sample]):
 
     def tokens(self, most: int) -> Iterator[VideoTokens]:
         """Yield the tokens of at most so many videos, spread over all."""
-        for index in _spread(len(self), most):
+        for index in _spread(len(self._videos), most):
             video = self._videos[index]
             yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
 

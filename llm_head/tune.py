@@ -133,6 +133,7 @@ def samples_of(
             config.seed,
             parts=split == "train",
             raters=config.level_spread == "raters",
+            weights=config.weights if split == "train" else None,
         )
         for split, found in videos.items()
     }

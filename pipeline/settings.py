@@ -154,6 +154,9 @@ class TuneSettings(Section):
     """Instruction tuning of the projector and, by choice, of the LLM."""
 
     train_on: tuple[Name, ...] = Field(min_length=1)
+    # how often a video of a training set comes in an epoch: 1 where nothing is said, 0.5: in every
+    # other one, 2: twice
+    weights: dict[Name, Annotated[float, Field(gt=0)]] = {}
     llm: str  # a folder or a hub name of a transformers causal LM
     dtype: Literal["float32", "bfloat16"] = "float32"
     lora_rank: int = Field(default=0, ge=0)  # 0: the LLM stays frozen, as in the paper
@@ -174,6 +177,13 @@ class TuneSettings(Section):
     align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
     level_spread: Literal["fixed", "raters"] = "fixed"  # raters: a video's mos_std, where known
     rank_weight: float = Field(default=0.0, ge=0)  # of the ranking loss within a data set
+
+    @model_validator(mode="after")
+    def _weights_are_of_training_sets(self) -> "TuneSettings":
+        unknown = sorted(set(self.weights) - set(self.train_on))
+        if unknown:
+            raise ValueError(f"weights names {unknown}, which train_on has not")
+        return self
 
 
 class ProtocolSettings(Section):

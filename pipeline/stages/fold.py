@@ -33,7 +33,8 @@ def run(params: Params, dataset: str, part: int) -> None:
         ProtocolError: if the data set cannot be divided.
     """
     config = TuneConfig(
-        **params.tune.model_dump(exclude={"train_on", "epochs"}),
+        **params.tune.model_dump(exclude={"train_on", "epochs", "weights"}),
+        weights={},
         epochs=params.protocol.epochs,
         seed=params.seed,
     )

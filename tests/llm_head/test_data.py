@@ -205,3 +205,29 @@ def test_a_batch_says_which_videos_are_of_one_data_set(tmp_path: Path) -> None:
     batch = [replace(samples[i], dataset=name) for i, name in enumerate(("b", "a", "b"))]
     assert samples[0].dataset == "d"
     assert collate(batch)["sets"].tolist() == [1, 0, 1]
+
+
+def test_a_set_of_weight_two_comes_twice_an_epoch_and_is_drawn_anew(tmp_path: Path) -> None:
+    table = make_manifest(2)
+    caches = make_caches(tmp_path, table)
+    records = [
+        record
+        for name in ("a", "b")
+        for record in instruct.build(
+            table, name, ["level", "score", "impairment", "motion"], token_names(caches), seed=0
+        )
+    ]
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+    samples = Samples(
+        *(group(records), {"a": caches, "b": caches}, Chat(make_tokenizer()), shape, 12),
+        seed=0,
+        weights={"b": 2.0},
+    )
+    drawn: dict[str, list[str]] = {"a": [], "b": []}
+    for epoch in range(6):
+        samples.set_epoch(epoch)
+        for sample in (samples[place] for place in range(len(samples))):
+            drawn[sample.dataset].append(repr(sample.segments))
+    assert (len(drawn["a"]), len(drawn["b"])) == (12, 24)
+    assert len(set(drawn["b"])) > 4  # two videos, three other questions each
+    assert len(list(samples.tokens(10))) == 4

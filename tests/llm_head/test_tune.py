@@ -42,6 +42,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         align_weight=0.0,
         level_spread="fixed",
         rank_weight=0.0,
+        weights={},
         seed=0,
     )
     return replace(config, **changes)
