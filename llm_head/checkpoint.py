@@ -19,14 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from llm_head import lora
 from llm_head.card import card
 from llm_head.config import TuneConfig
-from llm_head.model import LmmVqa, load_llm
+from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.tune import Tuned
@@ -37,7 +36,6 @@ CONFIG = "config.json"
 PROJECTOR = "projector.safetensors"
 ADAPTER = "adapter"
 CARD = "README.md"
-_LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
 
 Fingerprints = Mapping[Kind, Mapping[str, Any]]
 
@@ -155,8 +153,7 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
         model.projector.load_state_dict(load_file(folder / PROJECTOR))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{folder / PROJECTOR}: cannot be read: {error}") from error
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    model.to("cpu" if on_cpu else "cuda").eval()
+    model.to(on_device(device)).eval()
     return Head(model, chat, shape, settings["level_std"], tuple(written["random_encoders"]))
 
 
@@ -195,19 +192,6 @@ def identity(folder: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]
-
-
-def llm_identity(name: str, llm: Any) -> dict[str, str]:
-    """Return what tells an LLM from another: file hashes of a folder, the commit of a hub model."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return {"commit": str(getattr(llm.config, "_commit_hash", None))}
-    identity = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name.endswith(_LLM_FILES):
-            with path.open("rb") as file:
-                identity[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return identity
 
 
 def read_config(folder: Path) -> dict[str, Any]:

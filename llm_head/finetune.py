@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from transformers import set_seed
 
+from llm_head import resume
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.fit import fit
 from llm_head.instruct import Record
+from llm_head.model import on_device
 from llm_head.tune import Tuned, TuneError, samples_of, videos_of
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,8 @@ def fine_tune(
     caches: Mapping[str, Caches],
     config: TuneConfig,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    work: Path | None = None,
+    start: str = "",
 ) -> Tuned:
     """Tune a head further on the records of splits train and val; the head given is changed.
 
@@ -31,6 +36,8 @@ def fine_tune(
 
     Args:
         caches: by dataset, then kind.
+        work: as `llm_head.tune.tune`.
+        start: `checkpoint.identity` of the head; tells states in `work` apart.
 
     Raises:
         TuneError: if no record is for training, or the head was tuned with other tokens or time.
@@ -51,5 +58,7 @@ def fine_tune(
         parameter.requires_grad_("lora_" in name)  # PEFT loads its layers frozen
     head.model.rank_weight = config.rank_weight
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
-    history, best_epoch = fit(head.model, samples, config, device)
+    if work:
+        work = work / resume.key(records, caches, config, {"head": start}, on_device(device))
+    history, best_epoch = fit(head.model, samples, config, device, work)
     return Tuned(head.model.eval(), head.chat, history, best_epoch)

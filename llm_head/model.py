@@ -1,5 +1,6 @@
 """The head: projector and LLM, with the loss of instruction tuning."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from llm_head.packing import IGNORE
 from llm_head.projector import Projector, TokenShape
 from llm_head.prompts import Chat
 from llm_head.ranking import rank_loss
+
+_LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
 
 
 class HeadError(RuntimeError):
@@ -44,6 +47,24 @@ def load_llm(name: str, dtype: str) -> tuple[Any, PreTrainedModel]:
     llm.train(False)
     _check_logits(llm, name)
     return tokenizer, llm
+
+
+def llm_identity(name: str, llm: Any) -> dict[str, str]:
+    """Return what tells an LLM from another: file hashes of a folder, the commit of a hub model."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return {"commit": str(getattr(llm.config, "_commit_hash", None))}
+    identity = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.endswith(_LLM_FILES):
+            with path.open("rb") as file:
+                identity[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return identity
+
+
+def on_device(device: str) -> str:
+    """Return cpu or cuda, for auto, cpu or cuda."""
+    return "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
 
 
 @torch.no_grad()

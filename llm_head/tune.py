@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,13 +11,13 @@ import pandas as pd
 import torch
 from transformers import set_seed
 
-from llm_head import lora
+from llm_head import lora, resume
 from llm_head.align import align
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, Samples, Video, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import LmmVqa, load_llm
+from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from pipeline.cache import Kind
@@ -52,6 +53,7 @@ def tune(
     caches: Mapping[str, Caches],
     config: TuneConfig,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    work: Path | None = None,
 ) -> Tuned:
     """Tune a head on the records of splits train and val.
 
@@ -60,6 +62,8 @@ def tune(
 
     Args:
         caches: by dataset, then kind.
+        work: folder in which the state is kept, so that the same call goes on after a kill, to the
+            same weights; whoever gives it removes it when the head is saved.
 
     Raises:
         TuneError: if no record is for training, or the data sets' tokens differ in kind.
@@ -90,9 +94,12 @@ def tune(
         "tuning %.2f M parameters on %d videos (val: %d), LLM %s",
         *(trained / 1e6, len(videos["train"]), len(videos["val"]), config.llm),
     )
-    if config.align_steps:
+    if work:
+        start = llm_identity(config.llm, llm)
+        work = work / resume.key(records, caches, config, start, on_device(device))
+    if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
         align(model, samples["train"], config.align_steps, config.seed)
-    history, best_epoch = fit(model, samples, config, device)
+    history, best_epoch = fit(model, samples, config, device, work)
     return Tuned(model.eval(), chat, history, best_epoch)
 
 
