@@ -2,6 +2,7 @@
 
     projector.safetensors   the projector, with the tokens' means and deviations
     adapter/                the LoRA layers, only if there are any
+    llm/                    the LLM with its tokenizer, only if all of it was trained
     config.json             settings, LLM, token shapes, fingerprints of the caches, versions
     loss.csv                what tuning logged
     README.md               the model card
@@ -35,6 +36,7 @@ SCHEMA = 1
 CONFIG = "config.json"
 PROJECTOR = "projector.safetensors"
 ADAPTER = "adapter"
+LLM = "llm"
 CARD = "README.md"
 
 Fingerprints = Mapping[Kind, Mapping[str, Any]]
@@ -51,6 +53,7 @@ class Head:
     Attributes:
         level_std: of the soft labels that it has learned.
         random_encoders: kinds whose encoder had random weights; say so beside every result.
+        llm_trained: what of the LLM was trained: none, lora or all.
     """
 
     model: LmmVqa
@@ -58,6 +61,7 @@ class Head:
     shape: TokenShape
     level_std: float
     random_encoders: tuple[str, ...]
+    llm_trained: str = "none"
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,17 @@ def save(
     save_file(projector, tmp / PROJECTOR)
     if config.lora_rank:
         lora.save(tuned.model.llm, tmp / ADAPTER)
+    llm = config.llm
+    if config.train_llm:
+        llm = str(tmp / LLM)
+        tuned.model.llm.save_pretrained(llm)  # type: ignore[operator]
+        tuned.chat.save(llm)
     read = {kind: dict(fingerprints[kind]) for kind in config.kinds}
     written = {
         "schema": SCHEMA,
         "settings": asdict(config),
         "shape": asdict(tuned.model.projector.shape),
-        "llm": {"name": config.llm, "identity": llm_identity(config.llm, tuned.model.llm)},
+        "llm": {"name": config.llm, "identity": llm_identity(llm, tuned.model.llm)},
         "fingerprints": read,
         "encoders": {kind: dict(origin.encoders[kind]) for kind in read if kind in origin.encoders},
         "data": {name: dict(facts) for name, facts in origin.data.items()},
@@ -137,15 +146,16 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     settings, shape = written["settings"], TokenShape(**_tuples(written["shape"]))
     for kind, wanted in written["fingerprints"].items():
         check_fingerprint(folder, kind, wanted, fingerprints[kind])
-    name = located(folder, settings["llm"])
-    tokenizer, llm = load_llm(name, settings["dtype"])
+    trained = "all" if settings.get("train_llm") else "lora" if settings["lora_rank"] else "none"
+    name = str(folder / LLM) if trained == "all" else located(folder, settings["llm"])
+    tokenizer, llm = load_llm(name, settings["dtype"], settings.get("quantize", "none"))
     identity, found = written["llm"]["identity"], llm_identity(name, llm)
     if identity != found:
         raise CheckpointError(
             f"{folder}: tuned with LLM {settings['llm']} {identity}, found {found}; "
             "run stage tune again"
         )
-    if settings["lora_rank"]:
+    if trained == "lora":
         llm = lora.load(llm, folder / ADAPTER)
     chat = Chat(tokenizer)
     model = LmmVqa(llm, shape, chat)
@@ -154,7 +164,8 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{folder / PROJECTOR}: cannot be read: {error}") from error
     model.to(on_device(device)).eval()
-    return Head(model, chat, shape, settings["level_std"], tuple(written["random_encoders"]))
+    random = tuple(written["random_encoders"])
+    return Head(model, chat, shape, settings["level_std"], random, trained)
 
 
 def kinds_read(folder: Path) -> tuple[Kind, ...]:

@@ -17,7 +17,10 @@ class TuneConfig:
 
     llm: str
     dtype: Literal["float32", "bfloat16"]
+    quantize: Literal["none", "8bit", "4bit"]
     lora_rank: int
+    train_llm: bool
+    gradient_checkpointing: bool
     tokens: Literal["both", "spatial", "temporal"]
     time: Literal["ordered", "mean"]
     seconds: int
@@ -37,6 +40,11 @@ class TuneConfig:
     rank_weight: float
     weights: Mapping[str, float]
     seed: int
+
+    @property
+    def llm_trained(self) -> str:
+        """Return what of the LLM is trained: none, lora or all."""
+        return "all" if self.train_llm else "lora" if self.lora_rank else "none"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

@@ -72,12 +72,14 @@ def tune(
     is chosen on videos held out from training; the authors' code splits questions, so that a
     video's two questions can fall on both sides.
     """
-    tokenizer, llm = load_llm(config.llm, config.dtype)
+    tokenizer, llm = load_llm(config.llm, config.dtype, config.quantize)
     set_seed(config.seed)
     chat = Chat(tokenizer)
     videos = videos_of(records, caches, config)
     if config.lora_rank:
         llm = lora.add(llm, config.lora_rank)
+    elif config.train_llm:
+        llm.requires_grad_(True)
     first = videos["train"][0]
     shape = replace(
         token_shape(
@@ -87,6 +89,8 @@ def tune(
         queries=config.queries if config.projector == "resampler" else 0,
     )
     model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight, config.rank_weight)
+    if config.gradient_checkpointing:
+        model.recompute()
     samples = samples_of(videos, caches, chat, shape, config)
     _standardise(model, samples["train"], config.kinds)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -159,7 +159,10 @@ class TuneSettings(Section):
     weights: dict[Name, Annotated[float, Field(gt=0)]] = {}
     llm: str  # a folder or a hub name of a transformers causal LM
     dtype: Literal["float32", "bfloat16"] = "float32"
+    quantize: Literal["none", "8bit", "4bit"] = "none"  # of a frozen LLM, or under LoRA; needs CUDA
     lora_rank: int = Field(default=0, ge=0)  # 0: the LLM stays frozen, as in the paper
+    train_llm: bool = False  # all of the LLM is trained, and stored with the head
+    gradient_checkpointing: bool = False  # less memory for a third more time; same gradients
     tokens: Literal["both", "spatial", "temporal"] = "both"
     time: Literal["ordered", "mean"] = "ordered"  # mean: the authors' code
     seconds: int = Field(ge=1)  # chunks of a video that the head reads, spread evenly
@@ -177,6 +180,12 @@ class TuneSettings(Section):
     align_weight: float = Field(default=0.0, ge=0)  # of the alignment loss beside the LLM's
     level_spread: Literal["fixed", "raters"] = "fixed"  # raters: a video's mos_std, where known
     rank_weight: float = Field(default=0.0, ge=0)  # of the ranking loss within a data set
+
+    @model_validator(mode="after")
+    def _one_way_to_train_the_llm(self) -> "TuneSettings":
+        if self.train_llm and (self.lora_rank or self.quantize != "none"):
+            raise ValueError("train_llm trains all of the LLM: neither lora_rank nor quantize")
+        return self
 
     @model_validator(mode="after")
     def _weights_are_of_training_sets(self) -> "TuneSettings":

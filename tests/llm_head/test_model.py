@@ -190,3 +190,46 @@ def test_the_ranking_loss_joins_by_its_weight(bench: Bench) -> None:
     assert ranked["loss"] > without["loss"] == apart
     bench.model(**batch)["loss"].backward()  # and it reaches the projector
     assert bench.model.projector.norm.weight.grad is not None
+
+
+@pytest.mark.parametrize("trained", ["none", "lora", "all"])
+def test_recomputed_layers_give_the_same_gradients(bench: Bench, trained: str) -> None:
+    llm = lora.add(bench.model.llm, rank=2) if trained == "lora" else bench.model.llm
+    if trained == "all":
+        llm.requires_grad_(True)
+    model = LmmVqa(llm, bench.shape, bench.chat, align_weight=1.0, rank_weight=1.0).train()
+    batch = collate([bench.samples[0], bench.samples[1], bench.samples[2]])
+
+    def gradients() -> dict[str, Tensor]:
+        model.zero_grad()
+        model(**batch)["loss"].backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    runs: list[int] = []
+    layer = model._causal_lm().base_model.layers[0]
+    layer.mlp.register_forward_pre_hook(lambda *_: runs.append(1))
+    plain, once = gradients(), len(runs)
+    model.recompute()
+    model.train()
+    recomputed, again = gradients(), len(runs) - once
+    assert again == 2 and once == 2  # cached text and the rest; the whole, and once more for it
+    assert plain.keys() == recomputed.keys()
+    for name, gradient in plain.items():
+        error = (recomputed[name] - gradient).norm() / (gradient.norm() + 1e-6)
+        assert error < 1e-4, name  # rounding: the same sums in another order
+    with torch.no_grad():
+        model.eval()
+        torch.testing.assert_close(model(**batch)["score"], model.train()(**batch)["score"])
+
+
+def test_quantized_loading_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(save_tiny_llm(tmp_path / "llm"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(HeadError, match="4bit: needs a CUDA GPU"):
+        load_llm(folder, "float32", "4bit")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("llm_head.model.find_spec", lambda name: None)
+    with pytest.raises(HeadError, match="install it, or set it to none"):
+        load_llm(folder, "float32", "8bit")

@@ -24,7 +24,10 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
     config = TuneConfig(
         llm=str(folder / "llm"),
         dtype="float32",
+        quantize="none",
         lora_rank=0,
+        train_llm=False,
+        gradient_checkpointing=False,
         tokens="both",
         time="ordered",
         seconds=2,
