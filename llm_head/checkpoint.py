@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from llm_head import lora
+from llm_head.calibrate import ScoreMap
 from llm_head.card import card
 from llm_head.config import TuneConfig
 from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
@@ -54,6 +55,7 @@ class Head:
         level_std: of the soft labels that it has learned.
         random_encoders: kinds whose encoder had random weights; say so beside every result.
         llm_trained: what of the LLM was trained: none, lora or all.
+        calibration: from scores to the MOS of the validation videos; None: it had too few.
     """
 
     model: LmmVqa
@@ -62,6 +64,7 @@ class Head:
     level_std: float
     random_encoders: tuple[str, ...]
     llm_trained: str = "none"
+    calibration: ScoreMap | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def save(
         "data": {name: dict(facts) for name, facts in origin.data.items()},
         "random_encoders": [kind for kind, found in read.items() if found.get("random")],
         "best_epoch": tuned.best_epoch,
+        "calibration": tuned.calibration and asdict(tuned.calibration),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
     }
     (tmp / CONFIG).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
@@ -149,10 +153,10 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     trained = "all" if settings.get("train_llm") else "lora" if settings["lora_rank"] else "none"
     name = str(folder / LLM) if trained == "all" else located(folder, settings["llm"])
     tokenizer, llm = load_llm(name, settings["dtype"], settings.get("quantize", "none"))
-    identity, found = written["llm"]["identity"], llm_identity(name, llm)
-    if identity != found:
+    identity, there = written["llm"]["identity"], llm_identity(name, llm)
+    if identity != there:
         raise CheckpointError(
-            f"{folder}: tuned with LLM {settings['llm']} {identity}, found {found}; "
+            f"{folder}: tuned with LLM {settings['llm']} {identity}, found {there}; "
             "run stage tune again"
         )
     if trained == "lora":
@@ -165,7 +169,8 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
         raise CheckpointError(f"{folder / PROJECTOR}: cannot be read: {error}") from error
     model.to(on_device(device)).eval()
     random = tuple(written["random_encoders"])
-    return Head(model, chat, shape, settings["level_std"], random, trained)
+    calibration = _score_map(written.get("calibration"))
+    return Head(model, chat, shape, settings["level_std"], random, trained, calibration)
 
 
 def kinds_read(folder: Path) -> tuple[Kind, ...]:
@@ -196,6 +201,7 @@ def identity(folder: Path) -> str:
                 "settings": settings,
                 "llm": written["llm"]["identity"],
                 "fingerprints": written["fingerprints"],
+                "calibration": written.get("calibration"),
             }
         ).encode()
     )
@@ -239,6 +245,10 @@ def check_fingerprint(
     raise CheckpointError(
         f"{folder}: tuned on other {kind} tokens ({'; '.join(differing)}); run stage tune again"
     )
+
+
+def _score_map(found: Mapping[str, Any] | None) -> ScoreMap | None:
+    return None if found is None else ScoreMap(tuple(found["score"]), tuple(found["mos"]))
 
 
 def _tuples(shape: Mapping[str, Any]) -> dict[str, Any]:

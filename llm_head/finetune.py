@@ -8,12 +8,14 @@ from typing import Literal
 from transformers import set_seed
 
 from llm_head import resume
+from llm_head.calibrate import calibrate
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.fit import fit
 from llm_head.instruct import Record
 from llm_head.model import on_device
+from llm_head.readout import ReadOut
 from llm_head.tune import Tuned, TuneError, samples_of, videos_of
 
 log = logging.getLogger(__name__)
@@ -69,4 +71,6 @@ def fine_tune(
     if work:
         work = work / resume.key(records, caches, config, {"head": start}, on_device(device))
     history, best_epoch = fit(head.model, samples, config, device, work)
-    return Tuned(head.model.eval(), head.chat, history, best_epoch)
+    readout = ReadOut(head.model, head.chat, config.level_std)
+    calibration = calibrate(readout, videos["val"], caches)
+    return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration)

@@ -13,6 +13,7 @@ from transformers import set_seed
 
 from llm_head import lora, resume
 from llm_head.align import align
+from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, Samples, Video, group, token_shape
 from llm_head.fit import fit
@@ -20,6 +21,7 @@ from llm_head.instruct import Record
 from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.readout import ReadOut
 from pipeline.cache import Kind
 
 STATISTICS_VIDEOS = 1000  # videos that tell the features' means and deviations
@@ -40,12 +42,14 @@ class Tuned:
         chat: the LLM's prompts.
         history: columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured.
         best_epoch: whose parameters these are.
+        calibration: from scores to the MOS of split val; None: too few videos.
     """
 
     model: LmmVqa
     chat: Chat
     history: pd.DataFrame
     best_epoch: float
+    calibration: ScoreMap | None = None
 
 
 def tune(
@@ -104,7 +108,8 @@ def tune(
     if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
         align(model, samples["train"], config.align_steps, config.seed)
     history, best_epoch = fit(model, samples, config, device, work)
-    return Tuned(model.eval(), chat, history, best_epoch)
+    calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
+    return Tuned(model.eval(), chat, history, best_epoch, calibration)
 
 
 def videos_of(
