@@ -82,6 +82,8 @@ def _front_matter(written: Mapping[str, Any]) -> str:
 def _what(written: Mapping[str, Any]) -> str:
     settings = written["settings"]
     layers = "Projector and LoRA layers" if settings["lora_rank"] else "Projector"
+    if settings.get("train_llm"):
+        layers = "Projector and a tuned copy of the LLM, made"
     text = (
         f"{layers} for the LLM {written['llm']['name']}. It scores the quality of a video from "
         f"{settings['tokens'] if settings['tokens'] != 'both' else 'spatial and temporal'} tokens "

@@ -2,6 +2,7 @@
 
     projector.safetensors   the projector, with the tokens' means and deviations
     adapter/                the LoRA layers, only if there are any
+    llm/                    the LLM with its tokenizer, only if all of it was trained
     config.json             settings, LLM, token shapes, fingerprints of the caches, versions
     loss.csv                what tuning logged
     README.md               the model card
@@ -19,14 +20,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from llm_head import lora
+from llm_head.calibrate import ScoreMap
 from llm_head.card import card
 from llm_head.config import TuneConfig
-from llm_head.model import LmmVqa, load_llm
+from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.tune import Tuned
@@ -36,8 +37,8 @@ SCHEMA = 1
 CONFIG = "config.json"
 PROJECTOR = "projector.safetensors"
 ADAPTER = "adapter"
+LLM = "llm"
 CARD = "README.md"
-_LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
 
 Fingerprints = Mapping[Kind, Mapping[str, Any]]
 
@@ -53,6 +54,8 @@ class Head:
     Attributes:
         level_std: of the soft labels that it has learned.
         random_encoders: kinds whose encoder had random weights; say so beside every result.
+        llm_trained: what of the LLM was trained: none, lora or all.
+        calibration: from scores to the MOS of the validation videos; None: it had too few.
     """
 
     model: LmmVqa
@@ -60,6 +63,8 @@ class Head:
     shape: TokenShape
     level_std: float
     random_encoders: tuple[str, ...]
+    llm_trained: str = "none"
+    calibration: ScoreMap | None = None
 
 
 @dataclass(frozen=True)
@@ -99,17 +104,23 @@ def save(
     save_file(projector, tmp / PROJECTOR)
     if config.lora_rank:
         lora.save(tuned.model.llm, tmp / ADAPTER)
+    llm = config.llm
+    if config.train_llm:
+        llm = str(tmp / LLM)
+        tuned.model.llm.save_pretrained(llm)  # type: ignore[operator]
+        tuned.chat.save(llm)
     read = {kind: dict(fingerprints[kind]) for kind in config.kinds}
     written = {
         "schema": SCHEMA,
         "settings": asdict(config),
         "shape": asdict(tuned.model.projector.shape),
-        "llm": {"name": config.llm, "identity": llm_identity(config.llm, tuned.model.llm)},
+        "llm": {"name": config.llm, "identity": llm_identity(llm, tuned.model.llm)},
         "fingerprints": read,
         "encoders": {kind: dict(origin.encoders[kind]) for kind in read if kind in origin.encoders},
         "data": {name: dict(facts) for name, facts in origin.data.items()},
         "random_encoders": [kind for kind, found in read.items() if found.get("random")],
         "best_epoch": tuned.best_epoch,
+        "calibration": tuned.calibration and asdict(tuned.calibration),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
     }
     (tmp / CONFIG).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
@@ -139,15 +150,16 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     settings, shape = written["settings"], TokenShape(**_tuples(written["shape"]))
     for kind, wanted in written["fingerprints"].items():
         check_fingerprint(folder, kind, wanted, fingerprints[kind])
-    name = located(folder, settings["llm"])
-    tokenizer, llm = load_llm(name, settings["dtype"])
-    identity, found = written["llm"]["identity"], llm_identity(name, llm)
-    if identity != found:
+    trained = "all" if settings.get("train_llm") else "lora" if settings["lora_rank"] else "none"
+    name = str(folder / LLM) if trained == "all" else located(folder, settings["llm"])
+    tokenizer, llm = load_llm(name, settings["dtype"], settings.get("quantize", "none"))
+    identity, there = written["llm"]["identity"], llm_identity(name, llm)
+    if identity != there:
         raise CheckpointError(
-            f"{folder}: tuned with LLM {settings['llm']} {identity}, found {found}; "
+            f"{folder}: tuned with LLM {settings['llm']} {identity}, found {there}; "
             "run stage tune again"
         )
-    if settings["lora_rank"]:
+    if trained == "lora":
         llm = lora.load(llm, folder / ADAPTER)
     chat = Chat(tokenizer)
     model = LmmVqa(llm, shape, chat)
@@ -155,9 +167,10 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
         model.projector.load_state_dict(load_file(folder / PROJECTOR))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{folder / PROJECTOR}: cannot be read: {error}") from error
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    model.to("cpu" if on_cpu else "cuda").eval()
-    return Head(model, chat, shape, settings["level_std"], tuple(written["random_encoders"]))
+    model.to(on_device(device)).eval()
+    random = tuple(written["random_encoders"])
+    calibration = _score_map(written.get("calibration"))
+    return Head(model, chat, shape, settings["level_std"], random, trained, calibration)
 
 
 def kinds_read(folder: Path) -> tuple[Kind, ...]:
@@ -188,6 +201,7 @@ def identity(folder: Path) -> str:
                 "settings": settings,
                 "llm": written["llm"]["identity"],
                 "fingerprints": written["fingerprints"],
+                "calibration": written.get("calibration"),
             }
         ).encode()
     )
@@ -195,19 +209,6 @@ def identity(folder: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]
-
-
-def llm_identity(name: str, llm: Any) -> dict[str, str]:
-    """Return what tells an LLM from another: file hashes of a folder, the commit of a hub model."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return {"commit": str(getattr(llm.config, "_commit_hash", None))}
-    identity = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name.endswith(_LLM_FILES):
-            with path.open("rb") as file:
-                identity[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return identity
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -244,6 +245,10 @@ def check_fingerprint(
     raise CheckpointError(
         f"{folder}: tuned on other {kind} tokens ({'; '.join(differing)}); run stage tune again"
     )
+
+
+def _score_map(found: Mapping[str, Any] | None) -> ScoreMap | None:
+    return None if found is None else ScoreMap(tuple(found["score"]), tuple(found["mos"]))
 
 
 def _tuples(shape: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What tuning depends on, beside records and caches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,10 @@ class TuneConfig:
 
     llm: str
     dtype: Literal["float32", "bfloat16"]
+    quantize: Literal["none", "8bit", "4bit"]
     lora_rank: int
+    train_llm: bool
+    gradient_checkpointing: bool
     tokens: Literal["both", "spatial", "temporal"]
     time: Literal["ordered", "mean"]
     seconds: int
@@ -32,7 +36,15 @@ class TuneConfig:
     level_std: float
     align_steps: int
     align_weight: float
+    level_spread: Literal["fixed", "raters"]
+    rank_weight: float
+    weights: Mapping[str, float]
     seed: int
+
+    @property
+    def llm_trained(self) -> str:
+        """Return what of the LLM is trained: none, lora or all."""
+        return "all" if self.train_llm else "lora" if self.lora_rank else "none"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
+from llm_head.mixing import Mix
 from llm_head.packing import VISUAL, Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Branch, Chat
@@ -46,6 +47,11 @@ class Video:
     def mos(self) -> float | None:
         """Return the MOS that its level record carries."""
         return next((record.mos for record in self.records if _has_soft_label(record)), None)
+
+    @property
+    def mos_std(self) -> float | None:
+        """Return the deviation between raters that its level record carries."""
+        return next((record.mos_std for record in self.records if _has_soft_label(record)), None)
 
 
 def group(records: Iterable[Record]) -> list[Video]:
@@ -155,6 +161,7 @@ class Sample:
     tokens: VideoTokens
     words: NDArray[np.float64]  # (W,), see `truth`
     mos: float  # NaN where there is none
+    dataset: str = ""
 
 
 class Samples(Dataset[Sample]):
@@ -174,29 +181,39 @@ class Samples(Dataset[Sample]):
         level_std: float,
         seed: int,
         parts: bool = False,
+        raters: bool = False,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         """Turn all conversations into token ids.
 
         Args:
             caches: by dataset.
             level_std: of `levels.soft_label`.
+            raters: where it is known, the deviation between a video's raters takes its place.
+            weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
         """
         self._videos, self._caches, self._shape = videos, caches, shape
-        self._level_std, self._seed, self._epoch = level_std, seed, 0
+        self._seed, self._epoch = seed, 0
         self._parts = parts
+        self._mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
-        self._words = [truth(video, level_std) for video in videos]
+        stds = [video.mos_std if raters else None for video in videos]
+        self._words = [
+            truth(video, level_std if std is None else std)
+            for video, std in zip(videos, stds, strict=True)
+        ]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other conversations; the trainer calls it."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._videos)
+        return len(self._mix)
 
-    def __getitem__(self, index: int) -> Sample:
-        rng, mos = self._rng(index, self._epoch), self._videos[index].mos
+    def __getitem__(self, place: int) -> Sample:
+        index, turn = self._mix.at(place, self._epoch)
+        rng, mos = self._rng(index, turn), self._videos[index].mos
         branches = [
             Segment(branch.ids, 0, branch.learned, branch.level_at)
             for branch in self._draw(index, rng)
@@ -207,14 +224,16 @@ class Samples(Dataset[Sample]):
             tokens=tokens,
             words=self._words[index],
             mos=np.nan if mos is None else mos,
+            dataset=self._videos[index].dataset,
         )
 
-    def shown(self, index: int, turn: int) -> tuple[VideoTokens, Tensor]:
+    def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
         """Return the tokens of a video, or of a part of it, and its words (W,), without text.
 
         Args:
             turn: which time the video is looked at; another turn, another part.
         """
+        index, turn = self._mix.at(place, turn)
         tokens = self._read(index, self._rng(index, turn))
         return tokens, torch.from_numpy(self._words[index]).float()
 
@@ -239,7 +258,7 @@ class Samples(Dataset[Sample]):
 
     def tokens(self, most: int) -> Iterator[VideoTokens]:
         """Yield the tokens of at most so many videos, spread over all."""
-        for index in _spread(len(self), most):
+        for index in _spread(len(self._videos), most):
             video = self._videos[index]
             yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
 
@@ -288,6 +307,7 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
         **pad([sample.tokens for sample in samples]),
         "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
+        "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
     }
 
 

@@ -4,24 +4,23 @@ import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.stats import spearmanr
-from torch import Tensor
 from transformers import (
     EvalPrediction,
     PrinterCallback,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
 )
 
 from llm_head.config import TuneConfig
 from llm_head.data import Samples, collate
-from llm_head.model import LmmVqa
+from llm_head.model import LmmVqa, on_device
+from llm_head.resume import Keeper, ResumableTrainer, Saver, last
 
 LOGS_PER_EPOCH = 5
 
@@ -29,12 +28,18 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    model: LmmVqa, samples: Mapping[str, Samples], config: TuneConfig, device: str
+    model: LmmVqa,
+    samples: Mapping[str, Samples],
+    config: TuneConfig,
+    device: str,
+    work: Path | None = None,
 ) -> tuple[pd.DataFrame, float]:
     """Train what has a gradient, and leave the parameters of the best epoch in the model.
 
     Args:
         samples: of splits train and val; without videos in val the last epoch stays.
+        work: folder of this very tuning, to go on from if there is something in it, see
+            `resume.key`; without, nothing is kept.
 
     Returns:
         history (columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured), and
@@ -43,10 +48,10 @@ def fit(
     per_step = config.batch_size * config.accumulate
     steps = -(-len(samples["train"]) // per_step)  # per epoch
     has_val = len(samples["val"]) > 0
-    keeper = _Keeper(model)
+    keeper = Keeper(model)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
-            output_dir=scratch,
+            output_dir=str(work or scratch),
             num_train_epochs=config.epochs,
             per_device_train_batch_size=config.batch_size,
             per_device_eval_batch_size=config.batch_size,
@@ -58,16 +63,18 @@ def fit(
             max_grad_norm=1.0,
             logging_steps=max(1, steps // LOGS_PER_EPOCH),
             eval_strategy="epoch" if has_val else "no",
-            save_strategy="no",
+            save_strategy="no",  # `Saver` says when
+            save_total_limit=2,
             report_to="none",
             disable_tqdm=True,
             remove_unused_columns=False,
             label_names=["mos"],
             dataloader_pin_memory=False,
-            use_cpu=device == "cpu" or not torch.cuda.is_available(),
+            use_cpu=on_device(device) == "cpu",
             seed=config.seed,
         )
-        trainer = Trainer(
+        trainer = ResumableTrainer(
+            keeper=keeper,
             model=model,
             args=arguments,
             train_dataset=samples["train"],
@@ -77,7 +84,12 @@ def fit(
             callbacks=[_Progress(), keeper],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        begun = last(work) if work else None
+        if work:
+            trainer.add_callback(Saver(trainer, steps))
+        if begun:
+            log.info("going on from %s", begun)
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     keeper.restore(float(trainer.state.epoch or 0))
     return _history(trainer.state.log_history), keeper.epoch
 
@@ -90,43 +102,19 @@ def _metrics(found: EvalPrediction) -> dict[str, float]:
     return {"srcc": float(spearmanr(mos[known], score[known]).statistic)}
 
 
-class _Keeper(TrainerCallback):
-    """Keeps the trained parameters of the best epoch in memory; a copy of the LLM is not made."""
-
-    def __init__(self, model: LmmVqa) -> None:
-        self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self._best: dict[str, Tensor] = {}
-        self._least = np.inf
-        self.epoch = 0.0
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        loss = kwargs["metrics"]["eval_loss"]
-        if loss < self._least:
-            self._least, self.epoch = loss, state.epoch
-            self._best = {n: p.detach().to("cpu", copy=True) for n, p in self._trained.items()}
-
-    @torch.no_grad()
-    def restore(self, last_epoch: float) -> None:
-        """Put the best parameters back; without validation the last ones stay."""
-        if not self._best:
-            self.epoch = last_epoch
-        for name, value in self._best.items():
-            self._trained[name].copy_(value)
-
-
 class _Progress(TrainerCallback):
     """A line now and then: step, losses, rate, time left."""
 
     def __init__(self) -> None:
-        self._began = 0.0
+        self._began, self._before = 0.0, 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._began = time.monotonic()
+        self._began, self._before = time.monotonic(), state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         found = kwargs["logs"]
         if "loss" in found and state.global_step:
-            per_step = (time.monotonic() - self._began) / state.global_step
+            per_step = (time.monotonic() - self._began) / (state.global_step - self._before)
             left = (state.max_steps - state.global_step) * per_step
             log.info(
                 "step %d of %d, loss %.3f, %.2f s a step, %.0f s left",

@@ -2,7 +2,7 @@
 
 The format is LLaVA's conversation format, one record a line, so that other people's instruction
 sets can be mixed in: any text, several turns, `<video>` once in the first question. Ours adds
-dataset, split, task, mos and tokens.
+dataset, split, task, mos, mos_std and tokens.
 """
 
 import hashlib
@@ -45,6 +45,7 @@ class Record:
     task: str  # one of TASKS, or any word in other people's sets
     conversations: tuple[Turn, ...]
     mos: float | None = None  # 0-100; score and level only
+    mos_std: float | None = None  # deviation between raters, on 0-100; where mos is, if known
     tokens: str = ""  # names the tokens it was written for: if they change, the file changes
 
 
@@ -63,7 +64,8 @@ def build(
     which is the one the model is asked with.
 
     Args:
-        manifest: with columns video_id, split, mos (0-100), impairment, motion; empty: unknown.
+        manifest: with columns video_id, split, mos (0-100), impairment, motion and, if any rater's
+            opinion is known, mos_std (0-100); empty: unknown.
         tokens: per video the name of its tokens, `data.token_names`; a video without has no
             records.
         levels: absolute: `levels.level_of`, and the record carries the MOS for its soft label.
@@ -91,6 +93,7 @@ def build(
                 ) from error
             if answer is not None:
                 question = _question(video, str(row["split"]), task, seed)
+                labelled = task in with_mos  # a level without a MOS has no soft label
                 records.append(
                     Record(
                         id=f"{dataset}/{video}/{task}",
@@ -99,12 +102,16 @@ def build(
                         split=str(row["split"]),
                         task=task,
                         conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
-                        # a level without a MOS has no soft label
-                        mos=float(row["mos"]) if task in with_mos else None,
+                        mos=float(row["mos"]) if labelled else None,
+                        mos_std=_known(row.get("mos_std")) if labelled else None,
                         tokens=tokens[video],
                     )
                 )
     return records
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _question(video: str, split: str, task: Task, seed: int) -> str:
@@ -204,8 +211,17 @@ def _parse(fields: Any, dataset: str) -> Record:
         task=str(fields.get("task", "other")),
         conversations=_turns(fields.get("conversations")),
         mos=None if mos is None else float(mos),
+        mos_std=_mos_std(fields.get("mos_std")),
         tokens=str(fields.get("tokens", "")),
     )
+
+
+def _mos_std(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not (isinstance(value, int | float) and 0 <= value <= 100):
+        raise ValueError(f"mos_std must be a number in 0..100, found {value!r}")
+    return float(value)
 
 
 def _turns(raw: Any) -> tuple[Turn, ...]:

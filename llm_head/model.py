@@ -1,33 +1,48 @@
 """The head: projector and LLM, with the loss of instruction tuning."""
 
+import hashlib
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from llm_head.alignment import Alignment
 from llm_head.levels import CENTRES, LEVELS
 from llm_head.packing import IGNORE
 from llm_head.projector import Projector, TokenShape
 from llm_head.prompts import Chat
+from llm_head.ranking import rank_loss
+
+_LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
 
 
 class HeadError(RuntimeError):
     """The LLM cannot be loaded, or cannot be used as a head."""
 
 
-def load_llm(name: str, dtype: str) -> tuple[Any, PreTrainedModel]:
+def load_llm(
+    name: str, dtype: str, quantize: Literal["none", "8bit", "4bit"] = "none"
+) -> tuple[Any, PreTrainedModel]:
     """Return tokenizer and frozen LLM from a folder or the hub.
 
+    The attention is PyTorch's own (SDPA). FlashAttention 2 reads no mask of one's own, so it could
+    not keep the branches of a sample apart, see `packing`.
+
     Args:
-        dtype: float32 or bfloat16.
+        dtype: float32 or bfloat16; of 8 and 4 bit, what is computed in.
+        quantize: keep the linear layers' weights in so many bits, by bitsandbytes.
 
     Raises:
-        HeadError: if there is none, or it post-processes its logits.
+        HeadError: if there is none, it post-processes its logits, or it cannot be quantized here.
     """
+    bits = _bits(quantize, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         llm = AutoModelForCausalLM.from_pretrained(
@@ -35,6 +50,7 @@ def load_llm(name: str, dtype: str) -> tuple[Any, PreTrainedModel]:
             dtype=getattr(torch, dtype),
             attn_implementation="sdpa",
             use_safetensors=True,  # never a pickle
+            quantization_config=bits,
         )
     except (OSError, ValueError) as error:
         what = "" if Path(name).is_dir() else " (no such folder either; stage weights makes one)"
@@ -43,6 +59,44 @@ def load_llm(name: str, dtype: str) -> tuple[Any, PreTrainedModel]:
     llm.train(False)
     _check_logits(llm, name)
     return tokenizer, llm
+
+
+def llm_identity(name: str, llm: Any) -> dict[str, str]:
+    """Return what tells an LLM from another: file hashes of a folder, the commit of a hub model."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return {"commit": str(getattr(llm.config, "_commit_hash", None))}
+    identity = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.endswith(_LLM_FILES):
+            with path.open("rb") as file:
+                identity[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return identity
+
+
+def _bits(quantize: str, dtype: str) -> BitsAndBytesConfig | None:
+    if quantize == "none":
+        return None
+    if not torch.cuda.is_available():
+        raise HeadError(f"tune.quantize {quantize}: needs a CUDA GPU, found none; set it to none")
+    if find_spec("bitsandbytes") is None:
+        raise HeadError(
+            f"tune.quantize {quantize}: needs the package bitsandbytes; install it, or set it to "
+            "none"
+        )
+    if quantize == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",  # QLoRA, arXiv:2305.14314
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
+
+
+def on_device(device: str) -> str:
+    """Return cpu or cuda, for auto, cpu or cuda."""
+    return "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
 
 
 @torch.no_grad()
@@ -59,8 +113,10 @@ class LmmVqa(nn.Module):
     """Visual tokens and conversations to a loss, or to the LLM's outputs.
 
     Attributes:
-        llm: a transformers causal LM, or one with a LoRA adapter around it.
+        llm: a transformers causal LM, or one with a LoRA adapter around it; frozen, unless its
+            parameters require gradients.
         projector: trained in any case.
+        rank_weight: of the ranking loss beside the LLM's.
     """
 
     def __init__(
@@ -70,6 +126,7 @@ class LmmVqa(nn.Module):
         chat: Chat,
         dropout: float = 0.0,
         align_weight: float = 0.0,
+        rank_weight: float = 0.0,
     ) -> None:
         """Join an LLM and a new projector.
 
@@ -79,14 +136,15 @@ class LmmVqa(nn.Module):
             chat: the LLM's prompts.
             dropout: of the projector.
             align_weight: of the alignment loss beside the LLM's.
+            rank_weight: of the ranking loss beside the LLM's.
         """
         super().__init__()
         self.llm = llm
-        embeddings = llm.get_input_embeddings().weight  # type: ignore[operator]
+        embeddings = llm.get_input_embeddings().weight.detach()  # type: ignore[operator]
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
         self.alignment = Alignment(chat, embeddings)
-        self._align_weight = align_weight
+        self._align_weight, self.rank_weight = align_weight, rank_weight
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
         self.register_buffer("centres", torch.tensor(CENTRES).float(), persistent=False)
@@ -100,7 +158,27 @@ class LmmVqa(nn.Module):
         super().train(mode)
         if self._frozen():
             self.llm.eval()
+            for layer in self._recomputed():  # asks its own mode only; what is inside stays
+                layer.training = mode
         return self
+
+    def recompute(self) -> None:
+        """Keep only the LLM's layers' inputs in training, and compute the rest again for gradients.
+
+        Memory for time, by a third more of it; gradients stay what they are. A layer that is run
+        twice must not write to a cache of keys and values, so the text before the video is then
+        read with every sample.
+        """
+        rerun: Any = partial(checkpoint, use_reentrant=False)
+        for layer in self.llm.modules():
+            if isinstance(layer, GradientCheckpointingLayer):
+                layer.gradient_checkpointing = True
+                layer._gradient_checkpointing_func = rerun
+        if not self._recomputed():
+            raise HeadError("tune.gradient_checkpointing: the LLM's layers do not support it")
+
+    def _recomputed(self) -> list[nn.Module]:
+        return [m for m in self.llm.modules() if getattr(m, "gradient_checkpointing", False)]
 
     def _frozen(self) -> bool:
         return not any(parameter.requires_grad for parameter in self.llm.parameters())
@@ -119,14 +197,15 @@ class LmmVqa(nn.Module):
         temporal: Tensor,
         seconds: Tensor,
         words: Tensor,
-        mos: Tensor | None = None,
+        mos: Tensor,
+        sets: Tensor,
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
-        The loss has three terms: cross-entropy between the soft level label and the LLM's whole
+        The loss has four terms: cross-entropy between the soft level label and the LLM's whole
         vocabulary at the level word, mean over the videos that have one; cross-entropy of all
         other answers, mean over an answer's tokens, sum over a video's answers, mean over videos;
-        and the alignment loss, by its weight.
+        and, by their weights, the alignment loss and the ranking loss of the scores.
 
         Args:
             ids, visual, positions, allowed, source, labels, weights, level_at: `packing.Packed`.
@@ -134,7 +213,8 @@ class LmmVqa(nn.Module):
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
             words: float (B, W), `data.truth` of each video; the first five are its soft label.
-            mos: not read; the trainer hands it to the metric.
+            mos: float (B,), NaN where unknown; read for the ranking loss only.
+            sets: int64 (B,), equal for videos of the same data set.
 
         Returns:
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
@@ -152,13 +232,15 @@ class LmmVqa(nn.Module):
             logits[~is_level], labels[rows, places][~is_level], reduction="none"
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
-        score[rows[is_level]] = level_logits[is_level].detach().softmax(-1) @ self.centres
+        score[rows[is_level]] = level_logits[is_level].softmax(-1) @ self.centres
         # every answer counts the same, however many tokens tell it
         text_loss = text_loss * weights[rows, places][~is_level]
         loss = _mean(level_loss) + text_loss.sum() / len(ids)
         if self._align_weight:
             loss = loss + self._align_weight * self.alignment(projected, seconds, words)
-        return {"loss": loss, "score": score}
+        if self.rank_weight:
+            loss = loss + self.rank_weight * rank_loss(score, mos, sets)
+        return {"loss": loss, "score": score.detach()}
 
     def hidden(
         self,
@@ -191,8 +273,23 @@ class LmmVqa(nn.Module):
         embeds = self.embed(ids)
         embeds = embeds.masked_scatter(visual.unsqueeze(-1), projected.to(embeds.dtype))
         seen = allowed.new_ones(*allowed.shape[:2], self.head.shape[1])
+        allowed = torch.cat([seen, allowed], dim=2)
+        if self.training and self._recomputed():
+            return self._decode_whole(embeds, positions, allowed), None
         cache = self.head_cache(len(ids)) if cache is None else cache
-        return self.decode(embeds, positions, torch.cat([seen, allowed], dim=2), cache), cache
+        return self.decode(embeds, positions, allowed, cache), cache
+
+    def _decode_whole(self, embeds: Tensor, positions: Tensor, allowed: Tensor) -> Tensor:
+        """Run the LLM on the text before the video and what follows, without a cache."""
+        size, batch = self.head.shape[1], len(embeds)
+        before = self.embed(self.head).expand(batch, -1, -1)
+        causal = allowed.new_ones(size, size).tril().expand(batch, -1, -1)
+        unseen = allowed.new_zeros(batch, size, embeds.shape[1])
+        allowed = torch.cat([torch.cat([causal, unseen], dim=2), allowed], dim=1)
+        start = torch.arange(-size, 0, device=positions.device).expand(batch, -1)
+        whole = torch.cat([before, embeds], dim=1)
+        hidden = self.decode(whole, torch.cat([start, positions], dim=1), allowed, None)
+        return hidden[:, size:]
 
     def head_cache(self, batch: int) -> Any:
         """Return keys and values of the text before the video, the same for all of a batch."""
@@ -208,6 +305,7 @@ class LmmVqa(nn.Module):
             embeds: (B, N, L).
             positions: int64 (B, N), counted from the end of the text before the video.
             allowed: bool (B, N, cached + N), row sees column.
+            cache: None: there is none, and none is made.
         """
         mask = torch.zeros(allowed.shape, dtype=embeds.dtype, device=embeds.device)
         mask = mask.masked_fill(~allowed, torch.finfo(embeds.dtype).min).unsqueeze(1)
@@ -218,7 +316,7 @@ class LmmVqa(nn.Module):
                 attention_mask=mask,
                 position_ids=positions + self.head.shape[1],
                 past_key_values=cache,
-                use_cache=True,
+                use_cache=cache is not None,
             )
             .last_hidden_state
         )

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from llm_head.baselines import BASELINES, fit_predict, video_features
+from llm_head.calibrate import ScoreMap
 from llm_head.checkpoint import Head
 from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
@@ -22,7 +23,7 @@ FACTS = ("mos_std", "width", "height", "fps")  # for outliers and breakdowns; no
 LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source", *FACTS)
 COLUMNS = (
     *LABELS,
-    *("score", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
+    *("score", "score_calibrated", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
     *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
 )
 SECONDS = ("video_id", "start_s", "score", "score_std", "level")  # of a timeline
@@ -51,7 +52,7 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
         return answer
 
     for row, answer in zip(rows, _side_by_side(head, ask, rows), strict=True):
-        yield {**row, **columns(answer)}
+        yield {**row, **columns(answer, head.calibration)}
 
 
 def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[dict[str, Any]]]:
@@ -90,11 +91,17 @@ def _side_by_side(head: Head, ask: Callable[[_In], _Out], values: Sequence[_In])
         yield from pool.map(ask, values)
 
 
-def columns(answer: Answer) -> dict[str, Any]:
-    """Return a video's answers as they are written, rounded to four decimals."""
+def columns(answer: Answer, calibration: ScoreMap | None) -> dict[str, Any]:
+    """Return a video's answers as they are written, rounded to four decimals.
+
+    Args:
+        calibration: of the head; without, `score_calibrated` is None.
+    """
+    calibrated = None if calibration is None else round(calibration(answer.score), DECIMALS)
     levels = zip(LEVELS, answer.level_probs, strict=True)
     return {
         "score": round(answer.score, DECIMALS),
+        "score_calibrated": calibrated,
         "score_std": round(answer.score_std, DECIMALS),
         "level": answer.level,
         **{f"p_{level}": round(probability, DECIMALS) for level, probability in levels},

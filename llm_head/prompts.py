@@ -132,6 +132,10 @@ class Chat:
         raw = self._tokenizer.convert_ids_to_tokens(range(len(self._tokenizer)))
         return {i: t for i, t in enumerate(raw) if t is not None and _NUMBER_PIECE.fullmatch(t)}
 
+    def save(self, folder: str) -> None:
+        """Write the tokenizer beside an LLM."""
+        self._tokenizer.save_pretrained(folder)
+
     def text(self, ids: Sequence[int]) -> str:
         """Return ids of an answer as plain text."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()

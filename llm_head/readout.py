@@ -16,6 +16,7 @@ from llm_head.digits import DigitTree
 from llm_head.levels import expectation, level_of, mos_of
 from llm_head.model import LmmVqa
 from llm_head.packing import Packed, Segment, pack
+from llm_head.projector import TokenShape
 from llm_head.prompts import Chat, PromptError
 
 _NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when it is complete
@@ -100,6 +101,11 @@ class ReadOut:
                 Segment(middle, question, (True,) * len(middle)) for middle in frame.middles
             ]
         return range(question + 1, len(self._segments) + 1)
+
+    @property
+    def shape(self) -> TokenShape:
+        """Return which tokens are read."""
+        return self._model.projector.shape
 
     def answers(self, videos: Sequence[VideoTokens]) -> list[Answer]:
         """Return the answers for some videos, given their tokens (from `data.choose`)."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,15 +11,17 @@ import pandas as pd
 import torch
 from transformers import set_seed
 
-from llm_head import lora
+from llm_head import lora, resume
 from llm_head.align import align
+from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, Samples, Video, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import LmmVqa, load_llm
+from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.readout import ReadOut
 from pipeline.cache import Kind
 
 STATISTICS_VIDEOS = 1000  # videos that tell the features' means and deviations
@@ -39,12 +42,14 @@ class Tuned:
         chat: the LLM's prompts.
         history: columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured.
         best_epoch: whose parameters these are.
+        calibration: from scores to the MOS of split val; None: too few videos.
     """
 
     model: LmmVqa
     chat: Chat
     history: pd.DataFrame
     best_epoch: float
+    calibration: ScoreMap | None = None
 
 
 def tune(
@@ -52,6 +57,7 @@ def tune(
     caches: Mapping[str, Caches],
     config: TuneConfig,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    work: Path | None = None,
 ) -> Tuned:
     """Tune a head on the records of splits train and val.
 
@@ -60,6 +66,8 @@ def tune(
 
     Args:
         caches: by dataset, then kind.
+        work: folder in which the state is kept, so that the same call goes on after a kill, to the
+            same weights; whoever gives it removes it when the head is saved.
 
     Raises:
         TuneError: if no record is for training, or the data sets' tokens differ in kind.
@@ -68,12 +76,14 @@ def tune(
     is chosen on videos held out from training; the authors' code splits questions, so that a
     video's two questions can fall on both sides.
     """
-    tokenizer, llm = load_llm(config.llm, config.dtype)
+    tokenizer, llm = load_llm(config.llm, config.dtype, config.quantize)
     set_seed(config.seed)
     chat = Chat(tokenizer)
     videos = videos_of(records, caches, config)
     if config.lora_rank:
         llm = lora.add(llm, config.lora_rank)
+    elif config.train_llm:
+        llm.requires_grad_(True)
     first = videos["train"][0]
     shape = replace(
         token_shape(
@@ -82,7 +92,9 @@ def tune(
         projector=config.projector,
         queries=config.queries if config.projector == "resampler" else 0,
     )
-    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight)
+    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight, config.rank_weight)
+    if config.gradient_checkpointing:
+        model.recompute()
     samples = samples_of(videos, caches, chat, shape, config)
     _standardise(model, samples["train"], config.kinds)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -90,10 +102,14 @@ def tune(
         "tuning %.2f M parameters on %d videos (val: %d), LLM %s",
         *(trained / 1e6, len(videos["train"]), len(videos["val"]), config.llm),
     )
-    if config.align_steps:
+    if work:
+        start = llm_identity(config.llm, llm)
+        work = work / resume.key(records, caches, config, start, on_device(device))
+    if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
         align(model, samples["train"], config.align_steps, config.seed)
-    history, best_epoch = fit(model, samples, config, device)
-    return Tuned(model.eval(), chat, history, best_epoch)
+    history, best_epoch = fit(model, samples, config, device, work)
+    calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
+    return Tuned(model.eval(), chat, history, best_epoch, calibration)
 
 
 def videos_of(
@@ -125,7 +141,15 @@ def samples_of(
     """Return the samples of each split; only training shows parts of videos."""
     return {
         split: Samples(
-            found, caches, chat, shape, config.level_std, config.seed, parts=split == "train"
+            found,
+            caches,
+            chat,
+            shape,
+            config.level_std,
+            config.seed,
+            parts=split == "train",
+            raters=config.level_spread == "raters",
+            weights=config.weights if split == "train" else None,
         )
         for split, found in videos.items()
     }

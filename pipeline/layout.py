@@ -7,6 +7,7 @@ from pipeline.cache import Kind
 FOOTAGE = Path("data/footage")
 RESULTS = Path("results")
 MODEL = RESULTS / "model"
+TUNING = RESULTS / ".tuning"  # what an unfinished tuning goes on from
 REPORT = RESULTS / "report.html"
 METRICS = RESULTS / "metrics.json"
 LEAKS = RESULTS / "leaks.csv"

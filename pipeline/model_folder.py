@@ -53,7 +53,8 @@ def pack(folder: Path, out: Path, metrics: str | None = None) -> None:
         raise ModelError(f"{out}: is there already; name a new folder")
     with _fresh(out):
         shutil.copytree(folder, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(WEIGHTS))
-        written["settings"]["llm"] = _packed(folder, written["settings"]["llm"], "llm", out)
+        if not (folder / checkpoint.LLM).is_dir():  # else it lies there, tuned
+            written["settings"]["llm"] = _packed(folder, written["settings"]["llm"], "llm", out)
         for kind, settings in encoders.items():
             settings["pretrained"] = _packed(folder, settings["pretrained"], kind, out)
         written["encoders"] = encoders

@@ -116,6 +116,9 @@ def allowed(facts: Mapping[str, Any]) -> str:
         return f"list of {len(facts['prefixItems'])}: {allowed(facts['prefixItems'][0])}"
     if facts.get("type") == "array":
         return f"list{', not empty' if facts.get('minItems') else ''}: {allowed(facts['items'])}"
+    if "patternProperties" in facts:
+        (values,) = facts["patternProperties"].values()
+        return f"mapping of names, each to a {allowed(values)}"
     if "$ref" in facts:
         return "a section of its own, see below"
     return _whole(facts)

@@ -12,7 +12,7 @@ from pipeline.atomic import write_text
 from pipeline.packages import sha256
 
 COLUMNS = (
-    *("video", "score", "score_std", "level", "reason"),
+    *("video", "score", "score_calibrated", "score_std", "level", "reason"),
     *("impairment_answer", "impairment_prob", "motion_answer", "motion_prob"),
     *(
         "score_generated",
@@ -101,7 +101,11 @@ def _parsed(row: list[str]) -> Row:
     fields: Mapping[str, str] = dict(zip(COLUMNS, row, strict=True))
     if fields["error"]:
         return dict(fields)
-    numbers = {k: float(v) for k, v in fields.items() if k not in (*_TEXT, "timeline")}
+    numbers = {
+        k: float(v) if v or k != "score_calibrated" else None  # not every model has a map
+        for k, v in fields.items()
+        if k not in (*_TEXT, "timeline")
+    }
     return {**fields, **numbers, "timeline": json.loads(fields["timeline"])}
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from llm_head import ask, card, checkpoint, predictions
+from llm_head.calibrate import ScoreMap
 from llm_head.data import DataError, choose
 from llm_head.pair import Comparison, compare
 from llm_head.readout import Answer, ReadOut
@@ -57,6 +58,7 @@ class Scored:
         answer: what the model says of the whole video.
         reason: the same in words, with where in time if there is a timeline.
         timeline: a score for each second, if it was asked for.
+        calibration: of the model, from scores to MOS; None: it has none.
     """
 
     video: str
@@ -64,6 +66,7 @@ class Scored:
     answer: Answer
     reason: str
     timeline: tuple[Second, ...] = ()
+    calibration: ScoreMap | None = None
 
     @property
     def score(self) -> float:
@@ -85,7 +88,7 @@ class Scored:
         return {
             "video": self.video,
             "sha256": self.sha256,
-            **predictions.columns(self.answer),
+            **predictions.columns(self.answer, self.calibration),
             "impairment_prob": _rounded(self.answer.impairment_prob),
             "motion_prob": _rounded(self.answer.motion_prob),
             "reason": self.reason,
@@ -167,10 +170,10 @@ class Scorer:
         """
         digest, tokens = self._tokens(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
-        shape = self._head.shape
+        shape, calibration = self._head.shape, self._head.calibration
         (answer,) = self._readout.answers([choose(arrays, shape, str(video))])
         if not timeline:
-            return Scored(str(video), digest, answer, reason(answer))
+            return Scored(str(video), digest, answer, reason(answer), (), calibration)
         start_s = next(iter(tokens.values())).pts_s.tolist()
         seconds = self._timeline(arrays, start_s)
         stretch, there = worst(seconds), None
@@ -179,7 +182,8 @@ class Scorer:
                 kind: array[stretch.start : stretch.stop] for kind, array in arrays.items()
             }
             (there,) = self._readout.answers([choose(part, shape, str(video))])
-        return Scored(str(video), digest, answer, reason(answer, seconds, stretch, there), seconds)
+        why = reason(answer, seconds, stretch, there)
+        return Scored(str(video), digest, answer, why, seconds, calibration)
 
     def scores(
         self, videos: Iterable[PathLike], timeline: bool = False

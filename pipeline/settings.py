@@ -203,12 +203,21 @@ class TuneSettings(Section):
 
     train_on: tuple[Name, ...] = Field(min_length=1)
     """Data sets, of `datasets`; their videos of split train are learned from."""
+    weights: dict[Name, Annotated[float, Field(gt=0)]] = {}
+    """How often a video of a training set comes in an epoch: 1 where nothing is said, 0.5: in every
+    other one, 2: twice."""
     llm: str
     """A folder or a hub name of a transformers causal LM."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the LLM's weights."""
+    quantize: Literal["none", "8bit", "4bit"] = "none"
+    """Loading of an LLM that is frozen or under LoRA, in fewer bits; needs CUDA."""
     lora_rank: int = Field(default=0, ge=0)
     """Rank of the LLM's LoRA layers; 0: the LLM stays frozen, as in the paper."""
+    train_llm: bool = False
+    """Whether all of the LLM is trained, and stored with the head."""
+    gradient_checkpointing: bool = False
+    """Less memory for about a third more time; the gradients are the same."""
     tokens: Literal["both", "spatial", "temporal"] = "both"
     """Kinds that the head reads."""
     time: Literal["ordered", "mean"] = "ordered"
@@ -235,10 +244,27 @@ class TuneSettings(Section):
     """Share of the tokens' features that is dropped in training."""
     level_std: float = Field(ge=0)
     """Spread of the soft level labels on 0-100; 0: hard labels."""
+    level_spread: Literal["fixed", "raters"] = "fixed"
+    """Spread of every soft label, or, with `raters`, a video's own mos_std where it is known."""
     align_steps: int = Field(default=0, ge=0)
     """Steps of the projector alone, before the LLM is asked."""
     align_weight: float = Field(default=0.0, ge=0)
     """Weight of the alignment loss beside the LLM's."""
+    rank_weight: float = Field(default=0.0, ge=0)
+    """Weight of the ranking loss between videos of one data set; only their order counts."""
+
+    @model_validator(mode="after")
+    def _one_way_to_train_the_llm(self) -> "TuneSettings":
+        if self.train_llm and (self.lora_rank or self.quantize != "none"):
+            raise ValueError("train_llm trains all of the LLM: neither lora_rank nor quantize")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_of_training_sets(self) -> "TuneSettings":
+        unknown = sorted(set(self.weights) - set(self.train_on))
+        if unknown:
+            raise ValueError(f"weights names {unknown}, which train_on has not")
+        return self
 
 
 class ProtocolSettings(Section):

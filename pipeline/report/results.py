@@ -21,6 +21,7 @@ PREDICTORS = {
     "lmm_vqa": "score",
     "lmm_vqa_generated": "score_generated",
     "lmm_vqa_digits": "score_digits",
+    "lmm_vqa_calibrated": "score_calibrated",
     **{name: name for name in BASELINES},
 }
 ANSWERS = {"level": "level", "impairment": "impairment_answer", "motion": "motion_answer"}
@@ -34,7 +35,8 @@ TEXT_COLUMNS = (
 # not every data set and not every head has these; NaN where they are not
 PROBABILITIES = tuple(f"p_{level}" for level in LEVELS)
 OPTIONAL_COLUMNS = (
-    *("mos_std", "width", "height", "fps", "score_digits", "ridge_spatial", "ridge_temporal"),
+    *("mos_std", "width", "height", "fps", "score_digits", "score_calibrated"),
+    *("ridge_spatial", "ridge_temporal"),
     *PROBABILITIES,
 )
 

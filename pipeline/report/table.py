@@ -9,6 +9,7 @@ NAMES = {
     "lmm_vqa": "LMM-VQA",
     "lmm_vqa_generated": "LMM-VQA, generated number",
     "lmm_vqa_digits": "LMM-VQA, digits weighed",
+    "lmm_vqa_calibrated": "LMM-VQA, led to the scale of validation MOS",
     "ridge": "ridge on the same tokens",
     "svr": "SVR on the same tokens",
     "ridge_spatial": "ridge on spatial tokens",

@@ -1,10 +1,12 @@
 """Stage fold: one part of the protocol. Reads data/<dataset>/{manifest.csv,spatial/,temporal/},
 data/hashes/ and, to start from it, results/model/; writes results/folds/<dataset>/<part>.csv.
+Killed, it goes on from results/.tuning/.
 
 Params: seed, instruct, tune, protocol (but for fine_tune).
 """
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,7 +35,8 @@ def run(params: Params, dataset: str, part: int) -> None:
         ProtocolError: if the data set cannot be divided.
     """
     config = TuneConfig(
-        **params.tune.model_dump(exclude={"train_on", "epochs"}),
+        **params.tune.model_dump(exclude={"train_on", "epochs", "weights"}),
+        weights={},
         epochs=params.protocol.epochs,
         seed=params.seed,
     )
@@ -43,18 +46,25 @@ def run(params: Params, dataset: str, part: int) -> None:
     _check_leaks(params, dataset, part, table)
     caches: Caches = {kind: TokenCache(layout.cache(dataset, kind)) for kind in config.kinds}
     table = table[predictions.has_tokens(table, caches)]
-    head = _tuned_head(params, dataset, table, caches, config)
+    work = layout.TUNING / f"{dataset}-{part}"
+    head = _tuned_head(params, dataset, table, caches, config, work)
     test = table[table["split"] == "test"]
     found = pd.DataFrame(
         predictions.predict(head, test, caches), columns=predictions.COLUMNS
     ).assign(**predictions.baselines([(table, caches)], test, caches, head.shape, params.seed))
     path = layout.fold(dataset, part)
     write_text(path, found.to_csv(index=False, lineterminator="\n"))
+    shutil.rmtree(work, ignore_errors=True)
     log.info("%s: %d videos, %s", path, len(found), table["split"].value_counts().to_dict())
 
 
 def _tuned_head(
-    params: Params, dataset: str, table: pd.DataFrame, caches: Caches, config: TuneConfig
+    params: Params,
+    dataset: str,
+    table: pd.DataFrame,
+    caches: Caches,
+    config: TuneConfig,
+    work: Path,
 ) -> Head:
     """Tune, and load what was tuned as stage predict would, so both score alike."""
     names = token_names(caches)
@@ -65,9 +75,10 @@ def _tuned_head(
     device = params.run.device
     if params.protocol.start == "model":
         start = checkpoint.load(layout.MODEL, prints, device)
-        tuned = fine_tune(start, records, {dataset: caches}, config, device)
+        name = checkpoint.identity(layout.MODEL)
+        tuned = fine_tune(start, records, {dataset: caches}, config, device, work, name)
     else:
-        tuned = tune(records, {dataset: caches}, config, device)
+        tuned = tune(records, {dataset: caches}, config, device, work)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         checkpoint.save(folder, tuned, config, prints)

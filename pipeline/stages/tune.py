@@ -1,10 +1,11 @@
 """Stage tune: reads data/instruct/<dataset>.jsonl and data/<dataset>/{spatial,temporal}/ of the
-training sets, writes results/model/.
+training sets, writes results/model/. Killed, it goes on from results/.tuning/.
 
 Params: seed, tune, spatial, temporal; data sets' label sources go into the card.
 """
 
 import logging
+import shutil
 from collections.abc import Sequence
 
 from llm_head import checkpoint, instruct
@@ -30,9 +31,10 @@ def run(params: Params) -> None:
         name: {kind: TokenCache(layout.cache(name, kind)) for kind in config.kinds}
         for name in settings.train_on
     }
-    tuned = tune(records, caches, config, params.run.device)
+    tuned = tune(records, caches, config, params.run.device, layout.TUNING)
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
     checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
+    shutil.rmtree(layout.TUNING, ignore_errors=True)
     log.info("%s: epoch %g of %g", layout.MODEL, tuned.best_epoch, config.epochs)
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ from tests.tiny_llm import save_tiny_llm
 FOUND = {"spatial": FINGERPRINT, "temporal": FINGERPRINT}
 
 
-def make(folder: Path, lora_rank: int = 0, tokens: str = "both") -> tuple[Tuned, TuneConfig]:
+def make(
+    folder: Path, lora_rank: int = 0, tokens: str = "both", train_llm: bool = False
+) -> tuple[Tuned, TuneConfig]:
     save_tiny_llm(folder / "llm")
     table = make_manifest(6)
     caches = make_caches(folder / "cache", table)
-    config = make_config(folder, lora_rank=lora_rank, tokens=tokens)
+    config = make_config(folder, lora_rank=lora_rank, tokens=tokens, train_llm=train_llm)
     records = instruct.build(table, "d", ["score", "level"], token_names(caches), seed=0)
     return tune(records, {"d": caches}, config, "cpu"), config
 
@@ -115,3 +118,34 @@ def test_the_loaded_model_is_ready_to_be_asked(tmp_path: Path) -> None:
     head = checkpoint.load(tmp_path / "model", FOUND, "cpu")
     assert not head.model.training
     assert head.model.head.device == torch.device("cpu")
+
+
+def test_a_trained_llm_is_stored_with_the_head_and_needs_no_other(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path, train_llm=True)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    before = checkpoint.identity(tmp_path / "model")
+    shutil.rmtree(tmp_path / "llm")
+    head = checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    assert answer(tmp_path, head) == answer(tmp_path, tuned)
+    assert head.llm_trained == "all"
+    assert "a tuned copy of the LLM" in (tmp_path / "model" / "README.md").read_text()
+    assert not list((tmp_path / "model").rglob("*.bin"))
+    # a head with another LLM is another head, and a damaged LLM is noticed
+    for name, parameter in tuned.model.llm.named_parameters():
+        assert parameter.requires_grad, name
+    tuned.model.llm.get_input_embeddings().weight.data.add_(1)  # type: ignore[operator]
+    checkpoint.save(tmp_path / "other", tuned, config, FOUND)
+    assert checkpoint.identity(tmp_path / "other") != before
+    shutil.copytree(tmp_path / "other" / "llm", tmp_path / "model" / "llm", dirs_exist_ok=True)
+    with pytest.raises(CheckpointError, match="tuned with LLM"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+
+
+def test_a_head_written_before_the_llm_could_be_trained_still_loads(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    path = tmp_path / "model" / "config.json"
+    written = json.loads(path.read_text())
+    del written["settings"]["train_llm"], written["settings"]["quantize"]
+    path.write_text(json.dumps(written))
+    assert checkpoint.load(tmp_path / "model", FOUND, "cpu").llm_trained == "none"

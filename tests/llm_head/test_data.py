@@ -179,3 +179,55 @@ def test_training_shows_runs_of_seconds_and_validation_whole_videos(tmp_path: Pa
     assert set(seen[False]) == {whole}
     assert set(seen[True]) == {whole, first.tobytes(), second.tobytes()}
     assert seen[True][whole] > 30  # half of the time, and half of the other half
+
+
+def test_soft_labels_are_as_wide_as_the_raters_disagree(tmp_path: Path) -> None:
+    table = make_manifest(2).assign(mos=50.0, mos_std=[25.0, np.nan])
+    caches = make_caches(tmp_path, table)
+    records = instruct.build(table, "d", ["level"], token_names(caches), seed=0)
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+
+    def fair(raters: bool) -> list[float]:
+        samples = Samples(
+            *(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12),
+            seed=0,
+            raters=raters,
+        )
+        return [float(samples.shown(index, 0)[1][2]) for index in (0, 1)]
+
+    wide, unknown = fair(raters=True)
+    assert wide < 0.4 < unknown  # half as much mass in the middle level
+    assert fair(raters=False) == [unknown, unknown]
+
+
+def test_a_batch_says_which_videos_are_of_one_data_set(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path)
+    batch = [replace(samples[i], dataset=name) for i, name in enumerate(("b", "a", "b"))]
+    assert samples[0].dataset == "d"
+    assert collate(batch)["sets"].tolist() == [1, 0, 1]
+
+
+def test_a_set_of_weight_two_comes_twice_an_epoch_and_is_drawn_anew(tmp_path: Path) -> None:
+    table = make_manifest(2)
+    caches = make_caches(tmp_path, table)
+    records = [
+        record
+        for name in ("a", "b")
+        for record in instruct.build(
+            table, name, ["level", "score", "impairment", "motion"], token_names(caches), seed=0
+        )
+    ]
+    shape = token_shape(caches, "v0", "both", "ordered", 2)
+    samples = Samples(
+        *(group(records), {"a": caches, "b": caches}, Chat(make_tokenizer()), shape, 12),
+        seed=0,
+        weights={"b": 2.0},
+    )
+    drawn: dict[str, list[str]] = {"a": [], "b": []}
+    for epoch in range(6):
+        samples.set_epoch(epoch)
+        for sample in (samples[place] for place in range(len(samples))):
+            drawn[sample.dataset].append(repr(sample.segments))
+    assert (len(drawn["a"]), len(drawn["b"])) == (12, 24)
+    assert len(set(drawn["b"])) > 4  # two videos, three other questions each
+    assert len(list(samples.tokens(10))) == 4

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,10 +14,11 @@ from tests.tiny_llm import save_tiny_llm
 FOUND = {"spatial": FINGERPRINT, "temporal": FINGERPRINT}
 
 
-@pytest.mark.parametrize("lora_rank", [0, 2])
-def test_tuning_goes_on_from_the_head(tmp_path: Path, lora_rank: int) -> None:
+@pytest.mark.parametrize(("lora_rank", "train_llm"), [(0, False), (2, False), (0, True)])
+def test_tuning_goes_on_from_the_head(tmp_path: Path, lora_rank: int, train_llm: bool) -> None:
     save_tiny_llm(tmp_path / "llm")
-    config = make_config(tmp_path, lora_rank=lora_rank)
+    part: dict[str, Any] = {"lora_rank": lora_rank, "train_llm": train_llm}
+    config = make_config(tmp_path, **part)
     first, second = make_manifest(6, seed=0), make_manifest(6, seed=1)
     caches = make_caches(tmp_path / "first", first)
     start = tune(make_records(first), {"d": caches}, config, "cpu")
@@ -26,7 +28,7 @@ def test_tuning_goes_on_from_the_head(tmp_path: Path, lora_rank: int) -> None:
     before = {name: value.clone() for name, value in head.model.state_dict().items()}
     others = make_caches(tmp_path / "second", second, seed=5)  # other means and deviations
     # so small a step that what it starts from shows
-    small = make_config(tmp_path, lora_rank=lora_rank, learning_rate=1e-6, batch_size=1)
+    small = make_config(tmp_path, **part, learning_rate=1e-6, batch_size=1)
     tuned = fine_tune(head, make_records(second), {"d": others}, small, "cpu")
     after = tuned.model.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(after[name], value)}
@@ -34,7 +36,7 @@ def test_tuning_goes_on_from_the_head(tmp_path: Path, lora_rank: int) -> None:
     assert any(name.startswith("projector.") for name in changed)
     assert not any(name.endswith((".mean", ".std")) for name in changed)
     assert any("lora_" in name for name in changed) == bool(lora_rank)
-    assert not any("llm." in name and "lora_" not in name for name in changed)
+    assert any("llm." in name and "lora_" not in name for name in changed) == train_llm
     assert tuned.best_epoch == 1 and len(tuned.history) > 0
 
     checkpoint.save(tmp_path / "again", tuned, small, FOUND)
@@ -52,6 +54,8 @@ def test_a_head_that_reads_other_tokens_is_refused(tmp_path: Path) -> None:
     other = make_config(tmp_path, time="mean")
     with pytest.raises(TuneError, match=r"reads both tokens, time ordered.*run stage tune again"):
         fine_tune(head, make_records(table), {"d": caches}, other, "cpu")
+    with pytest.raises(TuneError, match="none was trained; section tune asks for all"):
+        fine_tune(head, [], {}, make_config(tmp_path, train_llm=True), "cpu")
     nothing = make_records(table.assign(split="test"))
     with pytest.raises(TuneError, match="no video of split train"):
         fine_tune(head, nothing, {"d": caches}, config, "cpu")

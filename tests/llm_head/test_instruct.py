@@ -143,3 +143,15 @@ def test_percentile_levels_are_ranks_among_the_training_videos(tmp_path: Path) -
         instruct.build(
             table.assign(split="test"), "d", ["level"], tokens, seed=0, levels="percentile"
         )
+
+
+def test_the_deviation_between_raters_goes_with_the_mos(tmp_path: Path) -> None:
+    table = manifest(mos=[50.0, 60.0], mos_std=[17.5, float("nan")], motion=["frozen", ""])
+    records = build(table, "d", ["score", "level", "motion"], seed=0)
+    assert [r.mos_std for r in records] == [17.5, 17.5, None, None, None]
+    path = tmp_path / "d.jsonl"
+    path.write_text(instruct.to_jsonl(records))
+    assert instruct.read(path, "d") == records
+    path.write_text(path.read_text().replace("17.5", "-1"))
+    with pytest.raises(InstructError, match="line 1: mos_std must be a number"):
+        instruct.read(path, "d")

@@ -11,6 +11,7 @@ from llm_head.model import HeadError, LmmVqa, load_llm
 from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.ranking import rank_loss
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import save_tiny_llm
 
@@ -175,3 +176,60 @@ def test_an_llm_that_changes_its_logits_is_refused(
     monkeypatch.setattr(torch.nn.Linear, "forward", capped)
     with pytest.raises(HeadError, match="not supported"):
         load_llm(folder, "float32")
+
+
+def test_the_ranking_loss_joins_by_its_weight(bench: Bench) -> None:
+    batch = collate([bench.samples[index] for index in range(4)])
+    with torch.no_grad():
+        without = bench.model(**batch)
+        bench.model.rank_weight = 2.0
+        ranked = bench.model(**batch)
+        apart = bench.model(**batch | {"sets": torch.arange(4)})["loss"]
+    expected = without["loss"] + 2 * rank_loss(without["score"], batch["mos"], batch["sets"])
+    torch.testing.assert_close(ranked["loss"], expected)
+    assert ranked["loss"] > without["loss"] == apart
+    bench.model(**batch)["loss"].backward()  # and it reaches the projector
+    assert bench.model.projector.norm.weight.grad is not None
+
+
+@pytest.mark.parametrize("trained", ["none", "lora", "all"])
+def test_recomputed_layers_give_the_same_gradients(bench: Bench, trained: str) -> None:
+    llm = lora.add(bench.model.llm, rank=2) if trained == "lora" else bench.model.llm
+    if trained == "all":
+        llm.requires_grad_(True)
+    model = LmmVqa(llm, bench.shape, bench.chat, align_weight=1.0, rank_weight=1.0).train()
+    batch = collate([bench.samples[0], bench.samples[1], bench.samples[2]])
+
+    def gradients() -> dict[str, Tensor]:
+        model.zero_grad()
+        model(**batch)["loss"].backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    runs: list[int] = []
+    layer = model._causal_lm().base_model.layers[0]
+    layer.mlp.register_forward_pre_hook(lambda *_: runs.append(1))
+    plain, once = gradients(), len(runs)
+    model.recompute()
+    model.train()
+    recomputed, again = gradients(), len(runs) - once
+    assert again == 2 and once == 2  # cached text and the rest; the whole, and once more for it
+    assert plain.keys() == recomputed.keys()
+    for name, gradient in plain.items():
+        error = (recomputed[name] - gradient).norm() / (gradient.norm() + 1e-6)
+        assert error < 1e-4, name  # rounding: the same sums in another order
+    with torch.no_grad():
+        model.eval()
+        torch.testing.assert_close(model(**batch)["score"], model.train()(**batch)["score"])
+
+
+def test_quantized_loading_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(save_tiny_llm(tmp_path / "llm"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(HeadError, match="4bit: needs a CUDA GPU"):
+        load_llm(folder, "float32", "4bit")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("llm_head.model.find_spec", lambda name: None)
+    with pytest.raises(HeadError, match="install it, or set it to none"):
+        load_llm(folder, "float32", "8bit")

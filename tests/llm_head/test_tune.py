@@ -24,7 +24,10 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
     config = TuneConfig(
         llm=str(folder / "llm"),
         dtype="float32",
+        quantize="none",
         lora_rank=0,
+        train_llm=False,
+        gradient_checkpointing=False,
         tokens="both",
         time="ordered",
         seconds=2,
@@ -40,6 +43,9 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         level_std=12.0,
         align_steps=0,
         align_weight=0.0,
+        level_spread="fixed",
+        rank_weight=0.0,
+        weights={},
         seed=0,
     )
     return replace(config, **changes)

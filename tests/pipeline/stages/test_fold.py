@@ -52,9 +52,9 @@ def test_every_video_is_tested_once_and_summed_up(
     looked_at: list[set[str]] = []
     train = llm_fit.fit
 
-    def watched(model, samples, config, device):  # type: ignore[no-untyped-def]
+    def watched(model, samples, config, device, work):  # type: ignore[no-untyped-def]
         looked_at.append({video.video_id for part in samples.values() for video in part._videos})
-        return train(model, samples, config, device)
+        return train(model, samples, config, device, work)
 
     for module in ("llm_head.tune", "llm_head.finetune"):
         monkeypatch.setattr(f"{module}.fit", watched)

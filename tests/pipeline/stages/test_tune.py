@@ -21,6 +21,7 @@ def test_tune_writes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     make_caches(layout.cache("syn", "spatial").parent, table)
     instruct.run(params, "syn")
     tune.run(params)
+    assert not layout.TUNING.exists()  # a finished tuning leaves nothing to go on from
     config = json.loads((layout.MODEL / "config.json").read_text())
     assert config["settings"]["learning_rate"] == params.tune.learning_rate
     assert config["fingerprints"] == {"spatial": FINGERPRINT, "temporal": FINGERPRINT}

@@ -1,0 +1,78 @@
+"""Scores led to the MOS of the validation videos, by a map that keeps their order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.isotonic import isotonic_regression
+
+from llm_head.data import Caches, Video, read_tokens
+from llm_head.readout import ReadOut
+
+MIN_VIDEOS = 20  # fewer say more about themselves than about a map
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """A rising line from scores to MOS, in straight pieces.
+
+    Attributes:
+        score, mos: 0-100, both strictly rising, from 0 to 100: the ends of the scale stay.
+    """
+
+    score: tuple[float, ...]
+    mos: tuple[float, ...]
+
+    def __call__(self, score: float) -> float:
+        """Return the MOS, 0-100, of a score.
+
+        >>> ScoreMap((0.0, 50.0, 100.0), (0.0, 40.0, 100.0))(75.0)
+        70.0
+        """
+        return float(np.interp(score, self.score, self.mos))
+
+
+def fit_map(score: ArrayLike, mos: ArrayLike) -> ScoreMap | None:
+    """Return the map whose squared error is least among those that never fall; None if too few.
+
+    Videos that it would give one and the same MOS are taken together, and the line is drawn through
+    the mean of each such block, so equal results come from equal scores only.
+
+    Args:
+        score: ``(n,)``, 0-100.
+        mos: ``(n,)``, 0-100.
+
+    Source: isotonic regression as calibration, Zadrozny and Elkan, KDD 2002. Differs: straight
+    lines between blocks in the place of steps.
+    """
+    x, y = np.asarray(score, float), np.asarray(mos, float)
+    if len(x) < MIN_VIDEOS or np.ptp(x) == 0:
+        return None
+    points, inverse = np.unique(x, return_inverse=True)
+    counts = np.bincount(inverse)
+    level = isotonic_regression(np.bincount(inverse, y) / counts, sample_weight=counts)
+    blocks = np.unique(level, return_inverse=True)[1]
+    size = np.bincount(blocks, counts)
+    at = np.bincount(blocks, points * counts) / size
+    to = np.bincount(blocks, level * counts) / size
+    inside = (at > 0) & (at < 100) & (to > 0) & (to < 100)
+    return ScoreMap((0.0, *at[inside].tolist(), 100.0), (0.0, *to[inside].tolist(), 100.0))
+
+
+def calibrate(
+    readout: ReadOut, videos: Sequence[Video], caches: Mapping[str, Caches]
+) -> ScoreMap | None:
+    """Return the map from a head's scores to the MOS of validation videos; None if too few.
+
+    Args:
+        videos: of split val; those without a MOS are left out.
+        caches: by dataset, then kind.
+    """
+    score, mos = [], []
+    for video in videos:
+        if video.mos is not None:
+            tokens = read_tokens(caches[video.dataset], video.video_id, readout.shape)
+            score.append(readout.answers([tokens])[0].score)
+            mos.append(video.mos)
+    return fit_map(score, mos)
