@@ -38,6 +38,7 @@ class TuneConfig:
     align_weight: float
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
+    mixup: float
     weights: Mapping[str, float]
     seed: int
 
