@@ -32,6 +32,9 @@ MADE = {"docs/commands.md", "docs/settings.md"}  # compared with their generator
 ELSEWHERE = {
     ("README.md", "make demo"): "the whole demo; .ci/run makes a reduced one",
     ("README.md", "make test"): "this is part of it",
+    ("README.md", "lmm-vqa web"): "test_a_dropped_video_shows_what_score_says",
+    ("docs/web.md", "lmm-vqa web"): "test_a_dropped_video_shows_what_score_says",
+    ("docs/web.md", "pip "): "installs what `make install` has installed",
     ("docs/tutorial.md", "make install"): "installs; it is how these tests came to run",
     ("docs/tutorial.md", "make demo"): "the whole demo; .ci/run makes a reduced one",
     ("docs/tutorial.md", "source "): "of the reader's own shell",
