@@ -41,7 +41,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "resampler": {"projector": "resampler", "queries": 4},
     "hard levels": {"level_std": 0},
     "lora": {"lora_rank": 8},
-    "no mixup": {"mixup": 0.0},
     "ranking, weight 0.3": {"rank_weight": 0.3},
     "ranking, weight 1": {"rank_weight": 1.0},
     "ranking, weight 3": {"rank_weight": 3.0},

@@ -38,7 +38,6 @@ class TuneConfig:
     align_weight: float
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
-    mixup: float
     weights: Mapping[str, float]
     seed: int
 

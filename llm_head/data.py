@@ -16,7 +16,6 @@ from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
 from llm_head.mixing import Mix
-from llm_head.mixup import Shown, blend
 from llm_head.packing import VISUAL, Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Branch, Chat
@@ -184,7 +183,6 @@ class Samples(Dataset[Sample]):
         parts: bool = False,
         raters: bool = False,
         weights: Mapping[str, float] | None = None,
-        mixup: float = 0.0,
     ) -> None:
         """Turn all conversations into token ids.
 
@@ -194,14 +192,10 @@ class Samples(Dataset[Sample]):
             raters: where it is known, the deviation between a video's raters takes its place.
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
-            mixup: how often it is shown mixed with another one of its data set; for training.
         """
         self._videos, self._caches, self._shape = videos, caches, shape
         self._seed, self._epoch = seed, 0
-        self._parts, self._mixup = parts, mixup
-        self._members: dict[str, list[int]] = {}
-        for index, video in enumerate(videos):
-            self._members.setdefault(video.dataset, []).append(index)
+        self._parts = parts
         self._mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
@@ -219,18 +213,17 @@ class Samples(Dataset[Sample]):
 
     def __getitem__(self, place: int) -> Sample:
         index, turn = self._mix.at(place, self._epoch)
-        rng = self._rng(index, turn)
-        branches = self._draw(index, rng)
-        shown = self._show(index, rng)
-        mixed = self._mixed(shown, index, rng)
-        if mixed is not None and not np.isnan(mixed.mos):  # only its level has a true answer
-            shown, branches = mixed, [b for b in branches if b.level_at is not None]
-        segments = [Segment(b.ids, 0, b.learned, b.level_at) for b in branches]
+        rng, mos = self._rng(index, turn), self._videos[index].mos
+        branches = [
+            Segment(branch.ids, 0, branch.learned, branch.level_at)
+            for branch in self._draw(index, rng)
+        ]
+        tokens = self._read(index, rng)
         return Sample(
-            segments=[root(self._shape, len(shown.tokens[0])), *segments],
-            tokens=shown.tokens,
-            words=shown.words,
-            mos=shown.mos,
+            segments=[root(self._shape, len(tokens[0])), *branches],
+            tokens=tokens,
+            words=self._words[index],
+            mos=np.nan if mos is None else mos,
             dataset=self._videos[index].dataset,
         )
 
@@ -241,21 +234,8 @@ class Samples(Dataset[Sample]):
             turn: which time the video is looked at; another turn, another part.
         """
         index, turn = self._mix.at(place, turn)
-        rng = self._rng(index, turn)
-        shown = self._show(index, rng)
-        shown = self._mixed(shown, index, rng) or shown
-        return shown.tokens, torch.from_numpy(shown.words).float()
-
-    def _show(self, index: int, rng: random.Random) -> Shown:
-        mos = self._videos[index].mos
-        return Shown(self._read(index, rng), self._words[index], np.nan if mos is None else mos)
-
-    def _mixed(self, shown: Shown, index: int, rng: random.Random) -> Shown | None:
-        """Return the video mixed with another of its set, or None: this time it is not."""
-        if rng.random() >= self._mixup:
-            return None
-        other = rng.choice(self._members[self._videos[index].dataset])
-        return blend(shown, self._show(other, rng), rng.random())
+        tokens = self._read(index, self._rng(index, turn))
+        return tokens, torch.from_numpy(self._words[index]).float()
 
     def _rng(self, index: int, turn: int) -> random.Random:
         video = self._videos[index]

@@ -138,7 +138,7 @@ def samples_of(
     shape: TokenShape,
     config: TuneConfig,
 ) -> dict[str, Samples]:
-    """Return the samples of each split; only training shows parts and mixtures of videos."""
+    """Return the samples of each split; only training shows parts of videos."""
     return {
         split: Samples(
             found,
@@ -150,7 +150,6 @@ def samples_of(
             parts=split == "train",
             raters=config.level_spread == "raters",
             weights=config.weights if split == "train" else None,
-            mixup=config.mixup if split == "train" else 0.0,
         )
         for split, found in videos.items()
     }

@@ -252,8 +252,6 @@ class TuneSettings(Section):
     """Weight of the alignment loss beside the LLM's."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
-    mixup: float = Field(default=0.0, ge=0, le=1)
-    """Share of the training samples that are two videos of one data set, mixed."""
 
     @model_validator(mode="after")
     def _one_way_to_train_the_llm(self) -> "TuneSettings":

@@ -45,7 +45,6 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         align_weight=0.0,
         level_spread="fixed",
         rank_weight=0.0,
-        mixup=0.0,
         weights={},
         seed=0,
     )
