@@ -67,8 +67,9 @@ def worker_process(nanny: "subprocess.Popen[str]") -> psutil.Process:
 
     def busy() -> psutil.Process | None:
         for child in psutil.Process(nanny.pid).children(recursive=True):
-            if any("decode_child" in " ".join(c.cmdline()) for c in child.children()):
-                return child
+            with suppress(psutil.NoSuchProcess):  # some live for a moment only
+                if any("decode_child" in " ".join(c.cmdline()) for c in child.children()):
+                    return child
         return None
 
     found = wait_for(busy)
