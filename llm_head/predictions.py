@@ -26,7 +26,6 @@ COLUMNS = (
     *("score", "score_calibrated", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
     *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
 )
-SECONDS = ("video_id", "start_s", "score", "score_std", "level")  # of a timeline
 DECIMALS = 4
 
 Labelled = tuple[pd.DataFrame, Caches]
@@ -56,11 +55,14 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
 
 
 def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[dict[str, Any]]]:
-    """Yield, per video in the manifest's order, a row of `SECONDS` for each of its seconds.
+    """Yield, per video in the manifest's order, a row for each of its seconds.
 
     Args:
         table: a manifest of videos that all have tokens.
         caches: by kind.
+
+    Returns:
+        columns `timeline_metrics.SECONDS`.
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
 
