@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from llm_head.baselines import BASELINES
+from llm_head.baselines import BASELINES, HEADS
 from llm_head.breakdown import breakdown
 from llm_head.calibration import level_calibration, std_calibration
 from llm_head.compare import compare
@@ -37,7 +37,7 @@ TEXT_COLUMNS = (
 PROBABILITIES = tuple(f"p_{level}" for level in LEVELS)
 OPTIONAL_COLUMNS = (
     *("mos_std", "width", "height", "fps", "score_digits", "score_calibrated"),
-    *("ridge_spatial", "ridge_temporal"),
+    *("ridge_spatial", "ridge_temporal", *HEADS),
     *PROBABILITIES,
 )
 

@@ -14,6 +14,9 @@ NAMES = {
     "svr": "SVR on the same tokens",
     "ridge_spatial": "ridge on spatial tokens",
     "ridge_temporal": "ridge on temporal tokens",
+    "mlp": "small head on the same tokens",
+    "mlp_spatial": "small head on spatial tokens",
+    "mlp_temporal": "small head on temporal tokens",
 }
 _HEADER = ("data set", "split", "predictor", "n", "SRCC [95 % CI]", "PLCC", "KRCC", "RMSE")
 

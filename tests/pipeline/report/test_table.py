@@ -55,8 +55,8 @@ def test_timelines_in_words() -> None:
         "videos (2 more are covered too little); the mean of a video's timeline, repeated for "
         "its parts, reaches 0.690 (SRCC +0.020 [-0.010, +0.050] on the same videos, no sure "
         "difference); between the parts of one video 0.310 [0.200, 0.400] on average over 9 "
-        "videos, 1 of them flat and counted as 0. The score of a part is the mean of the seconds that it "
-        "overlaps; they cover 99 % of a part on average, 75 % at least"
+        "videos, 1 of them flat and counted as 0. The score of a part is the mean of the "
+        "seconds that it overlaps; they cover 99 % of a part on average, 75 % at least"
     )
 
 
