@@ -1,7 +1,7 @@
 """What the same tokens give without a language model: ridge and support vector regression.
 
 If the head does not beat these, the language model adds nothing but its answers. Ridge on spatial
-or on temporal tokens alone says what each encoder knows by itself.
+or on temporal tokens alone says what each encoder knows by itself. `llm_head.small_head` has more.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,9 @@ from sklearn.svm import SVR
 
 from llm_head.bootstrap import Floats, content_codes
 
-BASELINES = ("ridge", "svr", "ridge_spatial", "ridge_temporal")
+REGRESSIONS = ("ridge", "svr", "ridge_spatial", "ridge_temporal")
+HEADS = ("mlp", "mlp_spatial", "mlp_temporal")  # of `llm_head.small_head`
+BASELINES = (*REGRESSIONS, *HEADS)
 # a kernel machine's time grows with the square of its rows and more: 28,000 would take days
 SVR_ROWS = 3000
 _FOLDS = 5
@@ -81,18 +83,13 @@ def fit_predict(
     Raises:
         ValueError: if lengths differ, there is no training row, or a value is not finite.
     """
-    n = len(mos_train)
-    if n == 0 or len(features_train) != n or len(groups) != n:
-        raise ValueError(f"{len(features_train)} features, {n} labels, {len(groups)} groups")
-    for name, array in (("features_train", features_train), ("features", features)):
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name}: {int((~np.isfinite(array)).sum())} values are not finite")
-    if not np.isfinite(mos_train).all():
-        raise ValueError("mos_train is not finite; leave rows without a label out")
+    if len(groups) != len(mos_train):
+        raise ValueError(f"{len(mos_train)} labels, {len(groups)} groups")
+    refuse_odd(features_train, mos_train, features)
     centre, spread = mos_train.mean(), mos_train.std()
     if len(features) == 0 or spread == 0:  # nothing to predict, or nothing to learn
-        return {name: np.full(len(features), centre) for name in BASELINES}
-    weights = _weights(sizes or (features_train.shape[1],))
+        return {name: np.full(len(features), centre) for name in REGRESSIONS}
+    weights = equal_shares(sizes or (features_train.shape[1],))
     scaler = StandardScaler().fit(features_train)
     x, target = weights * scaler.transform(features_train), (mos_train - centre) / spread
     asked = weights * scaler.transform(features)
@@ -112,6 +109,17 @@ def fit_predict(
     return {name: centre + spread * values for name, values in found.items()}
 
 
+def refuse_odd(features_train: Floats, mos_train: Floats, features: Floats) -> None:
+    """Raise ValueError if nothing can be learned: lengths differ, no row, a value not finite."""
+    if len(mos_train) == 0 or len(features_train) != len(mos_train):
+        raise ValueError(f"{len(features_train)} features, {len(mos_train)} labels")
+    for name, array in (("features_train", features_train), ("features", features)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: {int((~np.isfinite(array)).sum())} values are not finite")
+    if not np.isfinite(mos_train).all():
+        raise ValueError("mos_train is not finite; leave rows without a label out")
+
+
 def _some_contents(groups: Sequence[str], most: int, seed: int) -> NDArray[np.intp]:
     """Return sorted rows, at most so many, of whole contents (cut within the last one drawn)."""
     if len(groups) <= most:
@@ -122,7 +130,7 @@ def _some_contents(groups: Sequence[str], most: int, seed: int) -> NDArray[np.in
     return np.sort(np.argsort(place[of_row], kind="stable")[:most])
 
 
-def _weights(sizes: Sequence[int]) -> Floats:
+def equal_shares(sizes: Sequence[int]) -> Floats:
     """Return ``(F,)`` factors that give parts equal shares of the variance, F in all."""
     parts = [size for size in sizes if size]
     share = sum(parts) / len(parts)

@@ -16,6 +16,7 @@ from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
 from llm_head.readout import Answer, ReadOut, repeatable
+from llm_head.small_head import fit_predict_heads
 from llm_head.timeline import timeline
 from pipeline.cache import Kind
 
@@ -26,7 +27,6 @@ COLUMNS = (
     *("score", "score_calibrated", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
     *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
 )
-SECONDS = ("video_id", "start_s", "score", "score_std", "level")  # of a timeline
 DECIMALS = 4
 
 Labelled = tuple[pd.DataFrame, Caches]
@@ -56,11 +56,14 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
 
 
 def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[dict[str, Any]]]:
-    """Yield, per video in the manifest's order, a row of `SECONDS` for each of its seconds.
+    """Yield, per video in the manifest's order, a row for each of its seconds.
 
     Args:
         table: a manifest of videos that all have tokens.
         caches: by kind.
+
+    Returns:
+        columns `timeline_metrics.SECONDS`.
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
 
@@ -121,39 +124,46 @@ def baselines(
     They read the same tokens of the same seconds as the head, and learn from the same videos.
 
     Args:
-        train: manifests and caches of the training sets; of these, split train with a MOS is used.
+        train: manifests and caches of the training sets; of these, split train with a MOS is used,
+            and split val to choose the epoch of the small heads.
         table: videos to predict, all with tokens in `caches`.
     """
-    features: list[NDArray[np.float64]] = []
-    mos: list[float] = []
-    groups: list[str] = []
-    for labelled, parts in train:
-        used = labelled[(labelled["split"] == "train") & labelled["mos"].notna()]
+    x, mos, groups = _learned(train, "train", shape)
+    if not len(x):
+        return {name: np.full(len(table), np.nan) for name in BASELINES}
+    asked = _features(table, caches, shape)
+    x_val, mos_val, _ = _learned(train, "val", shape)
+    sizes = (shape.spatial[1], shape.temporal)
+    found = {
+        **fit_predict(x, mos, asked, groups, seed, sizes),
+        **fit_predict_heads((x, mos), (x_val, mos_val), asked, seed, sizes),
+    }
+    return {name: found[name].round(DECIMALS) for name in BASELINES}
+
+
+def _learned(
+    sets: Sequence[Labelled], split: str, shape: TokenShape
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Return features, MOS and contents of the labelled videos of one split."""
+    features, mos, groups = [np.zeros((0, shape.spatial[1] + shape.temporal))], [], []
+    for labelled, parts in sets:
+        used = labelled[(labelled["split"] == split) & labelled["mos"].notna()]
         used = used[has_tokens(used, parts)]
-        features += _features(used, parts, shape)
+        features.append(_features(used, parts, shape))
         mos += used["mos"].tolist()
         groups += used["content"].tolist()
-    if not features:
-        return {name: np.full(len(table), np.nan) for name in BASELINES}
-    found = fit_predict(
-        np.stack(features),
-        np.array(mos),
-        np.stack(_features(table, caches, shape)),
-        groups,
-        seed,
-        sizes=(shape.spatial[1], shape.temporal),
-    )
-    return {name: values.round(DECIMALS) for name, values in found.items()}
+    return np.concatenate(features), np.array(mos, float), groups
 
 
-def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> list[NDArray[np.float64]]:
+def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> NDArray[np.float64]:
+    """Return ``(n, F)``."""
     rows = []
     for video_id in table["video_id"]:
         spatial, temporal = read_tokens(caches, video_id, shape)
         if not spatial.shape[1]:  # not read: one place without features
             spatial = np.zeros((len(spatial), 1, 0), dtype=np.float32)
         rows.append(video_features(spatial, temporal))
-    return rows
+    return np.array(rows).reshape(len(rows), shape.spatial[1] + shape.temporal)
 
 
 def has_tokens(table: pd.DataFrame, caches: Caches) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ def unmatched(dataset: str) -> Path:
 
 def chunk_labels(dataset: str) -> Path:
     """Return the labels of parts of videos, with their times."""
-    return Path("data") / dataset / "chunk_labels.csv"
+    return Path("data/chunk_labels") / f"{dataset}.csv"
 
 
 def cache(dataset: str, kind: Kind) -> Path:

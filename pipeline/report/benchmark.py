@@ -12,7 +12,10 @@ from typing import Any
 from pipeline.report.literature import published
 from pipeline.report.table import NAMES, label_words, leak_words, random_words
 
-PREDICTORS = ("ridge_spatial", "ridge_temporal", "ridge", "svr", "lmm_vqa_generated", "lmm_vqa")
+PREDICTORS = (
+    *("ridge_spatial", "ridge_temporal", "mlp_spatial", "mlp_temporal"),
+    *("ridge", "svr", "mlp", "lmm_vqa_generated", "lmm_vqa"),
+)
 LABELS = {
     "lsvq": "LSVQ",
     "lsvq_1080p": "LSVQ-1080p",

@@ -47,6 +47,7 @@ class Panel:
     confusion: dict[str, dict[str, int]]
     misses: list[Miss]
     strips: list[timelines.Strip]
+    of_parts: str
 
 
 def panel(
@@ -105,6 +106,7 @@ def panel(
         confusion=confusion,
         misses=misses,
         strips=strips,
+        of_parts=table.timeline_words(metrics["timeline"]) if "timeline" in metrics else "",
     )
 
 

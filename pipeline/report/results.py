@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from llm_head.baselines import BASELINES
+from llm_head.baselines import BASELINES, HEADS
 from llm_head.breakdown import breakdown
 from llm_head.calibration import level_calibration, std_calibration
 from llm_head.compare import compare
 from llm_head.levels import LEVELS, level_of
 from llm_head.metrics import answer_metrics, confusion, score_metrics
-from llm_head.predictions import SECONDS
+from llm_head.timeline_metrics import SECONDS, judge
+from pipeline.labels import CHUNK_COLUMNS
 from pipeline.settings import Params
 
 PREDICTORS = {
@@ -36,7 +37,7 @@ TEXT_COLUMNS = (
 PROBABILITIES = tuple(f"p_{level}" for level in LEVELS)
 OPTIONAL_COLUMNS = (
     *("mos_std", "width", "height", "fps", "score_digits", "score_calibrated"),
-    *("ridge_spatial", "ridge_temporal"),
+    *("ridge_spatial", "ridge_temporal", *HEADS),
     *PROBABILITIES,
 )
 
@@ -88,6 +89,41 @@ def read_timelines(path: Path) -> pd.DataFrame:
     if missing:
         raise ResultsError(f"{path}: columns {missing} are missing; run the predict stage again")
     return table
+
+
+def read_chunk_labels(path: Path) -> pd.DataFrame:
+    """Read the labels of parts of videos; none where there is no file (a manifest made by hand).
+
+    Raises:
+        ResultsError: if the file is not what stage manifest writes.
+    """
+    if not path.is_file():
+        return pd.DataFrame(columns=list(CHUNK_COLUMNS))
+    try:
+        numbers = [column for column in CHUNK_COLUMNS if column != "video_id"]
+        table = pd.read_csv(
+            path,
+            dtype={"video_id": str} | dict.fromkeys(numbers, float),
+            keep_default_na=False,
+            na_values={column: [""] for column in numbers},
+        )
+    except (ValueError, UnicodeError) as error:
+        raise ResultsError(f"{path}: not labels of parts of videos: {error}") from error
+    if tuple(table.columns) != CHUNK_COLUMNS:
+        raise ResultsError(f"{path}: wanted the columns {CHUNK_COLUMNS}; run the manifest stage")
+    return table
+
+
+def timeline_metrics(
+    timelines: Path, chunk_labels: Path, resamples: int, seed: int
+) -> dict[str, Any]:
+    """Return the numbers of `llm_head.timeline_metrics.judge`; empty without labels of parts.
+
+    Raises:
+        ResultsError: if there are such labels and no timelines, or a file is wrong.
+    """
+    parts = read_chunk_labels(chunk_labels)
+    return {} if parts.empty else judge(read_timelines(timelines), parts, resamples, seed)
 
 
 def _with_optional(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,9 @@ NAMES = {
     "svr": "SVR on the same tokens",
     "ridge_spatial": "ridge on spatial tokens",
     "ridge_temporal": "ridge on temporal tokens",
+    "mlp": "small head on the same tokens",
+    "mlp_spatial": "small head on spatial tokens",
+    "mlp_temporal": "small head on temporal tokens",
 }
 _HEADER = ("data set", "split", "predictor", "n", "SRCC [95 % CI]", "PLCC", "KRCC", "RMSE")
 
@@ -41,6 +44,9 @@ def table(metrics: Mapping[str, Any]) -> str:
                 f"{dataset}, {split}: LMM-VQA against {NAMES[name]}: {against_words(found)}"
                 for name, found in of_split.get("against", {}).items()
             ]
+        if "timeline" in of_dataset:
+            said = timeline_words(of_dataset["timeline"])
+            lines.append(f"{dataset}, timelines of test videos: {said}")
         lines += [f"{dataset}, {reason}" for reason in reasons(of_dataset)]
         lines.append(f"{dataset}: labels are {label_words(of_dataset['mos_source'])}")
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
@@ -118,6 +124,27 @@ def against_words(row: Mapping[str, Any]) -> str:
         f"SRCC {srcc['difference']:+.3f} [{srcc['low']:+.3f}, {srcc['high']:+.3f}] on the same "
         f"videos, {sure}"
     )
+
+
+def timeline_words(found: Mapping[str, Any]) -> str:
+    """Return in words how timelines follow the labels of parts of videos."""
+    parts, within = found["parts"], found["within"]
+    missing = f" ({parts['missing']} more are covered too little)" if parts["missing"] else ""
+    flat = f", {within['flat']} of them flat and counted as 0" if within["flat"] else ""
+    return (
+        f"SRCC {with_interval(parts, 'srcc')} over {parts['n']} rated parts of "
+        f"{parts['contents']} videos{missing}; the mean of a video's timeline, repeated for its "
+        f"parts, reaches {number(found['repeated']['srcc'])} "
+        f"({against_words(found['against_repeated'])}); between the parts of one video "
+        f"{with_interval(within, 'srcc')} on average over {within['videos']} videos{flat}. "
+        f"The score of a part is the mean of the seconds that it overlaps; they cover "
+        f"{_percent(found['overlap_mean'])} of a part on average, "
+        f"{_percent(found['overlap_min'])} at least"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
 
 
 def with_interval(row: Mapping[str, Any], name: str) -> str:

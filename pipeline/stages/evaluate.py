@@ -1,5 +1,6 @@
-"""Stage evaluate: reads results/predictions/<dataset>.csv, results/model/config.json and
-results/leaks.csv, writes results/metrics.json.
+"""Stage evaluate: reads results/{predictions,timelines}/<dataset>.csv,
+data/chunk_labels/<dataset>.csv, results/model/config.json and results/leaks.csv, writes
+results/metrics.json.
 
 Params: seed, datasets, tune.train_on, evaluate.
 """
@@ -18,6 +19,7 @@ from pipeline.report.results import (
     read_json,
     read_predictions,
     rounded,
+    timeline_metrics,
 )
 from pipeline.report.table import table
 from pipeline.settings import Params
@@ -36,10 +38,17 @@ def run(params: Params) -> None:
         predictions = read_predictions(layout.predictions(name))
         metrics = dataset_metrics(predictions, params.evaluate.bootstrap, params.seed)
         if metrics:
+            of_seconds = timeline_metrics(
+                layout.timelines(name),
+                layout.chunk_labels(name),
+                params.evaluate.bootstrap,
+                params.seed,
+            )
             datasets[name] = {
                 "benchmark": benchmark_name(name, params),
                 "zero_shot": name not in params.tune.train_on,
                 **metrics,
+                **({"timeline": of_seconds} if of_seconds else {}),
             }
         else:
             log.warning("%s: no labelled video in its splits test and val", name)

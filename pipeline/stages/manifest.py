@@ -1,5 +1,5 @@
 """Stage manifest: reads a data set's folder and labels, writes data/<dataset>/manifest.csv and,
-beside it, unmatched.csv and chunk_labels.csv.
+beside it, unmatched.csv; of parts of videos data/chunk_labels/<dataset>.csv.
 
 Params: seed, datasets.<dataset>.
 """

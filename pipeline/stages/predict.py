@@ -10,6 +10,7 @@ import logging
 import pandas as pd
 
 from llm_head import checkpoint, predictions
+from llm_head.timeline_metrics import SECONDS
 from pipeline import layout, manifest
 from pipeline.atomic import write_text
 from pipeline.cache import TokenCache
@@ -54,7 +55,7 @@ def run(params: Params, dataset: str) -> None:
     log.info("%s: %d videos", layout.predictions(dataset), len(found))
     tested = table[table["split"] == "test"]
     timelines = bar(predictions.timelines(head, tested, caches), len(tested), "timeline", "video")
-    seconds = pd.DataFrame([row for rows in timelines for row in rows], columns=predictions.SECONDS)
+    seconds = pd.DataFrame([row for rows in timelines for row in rows], columns=SECONDS)
     write_text(layout.timelines(dataset), seconds.to_csv(index=False, lineterminator="\n"))
     log.info("%s: %d seconds", layout.timelines(dataset), len(seconds))
     if missing:

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from llm_head import baselines
-from llm_head.baselines import BASELINES, fit_predict, video_features
+from llm_head.baselines import REGRESSIONS, fit_predict, video_features
 
 WHOLE, PARTS = ("ridge", "svr"), ("ridge_spatial", "ridge_temporal")
 
@@ -39,7 +39,7 @@ def made_up(n: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
 def test_both_learn_and_are_deterministic() -> None:
     x, mos, groups = made_up(80)
     found = fit_predict(x[:60], mos[:60], x[60:], groups[:60], seed=1)
-    assert tuple(found) == BASELINES
+    assert tuple(found) == REGRESSIONS
     for name, predicted in found.items():
         assert predicted.shape == (20,)
         if name in PARTS:
@@ -82,7 +82,7 @@ def test_what_is_not_finite_is_refused() -> None:
         fit_predict(x, mos, bad, groups, 0)
     with pytest.raises(ValueError, match="mos_train"):
         fit_predict(x, np.full(10, np.nan), x, groups, 0)
-    with pytest.raises(ValueError, match="9 groups"):
+    with pytest.raises(ValueError, match="10 labels, 9 groups"):
         fit_predict(x, mos, x, groups[:9], 0)
 
 

@@ -41,6 +41,25 @@ def test_table() -> None:
     ]
 
 
+def test_timelines_in_words() -> None:
+    timeline = {
+        **{"parts": {**ROW, "missing": 2}, "repeated": {**ROW, "srcc": 0.69}},
+        "against_repeated": {"srcc": {"difference": 0.02, "low": -0.01, "high": 0.05}},
+        "within": {"srcc": 0.31, "srcc_low": 0.2, "srcc_high": 0.4, "videos": 9, "flat": 1},
+        **{"overlap_mean": 0.988, "overlap_min": 0.75},
+    }
+    found = metrics([])
+    found["datasets"]["demo"]["timeline"] = timeline
+    assert table(found).splitlines()[-3] == (
+        "demo, timelines of test videos: SRCC 0.710 [0.600, 0.800] over 50 rated parts of 10 "
+        "videos (2 more are covered too little); the mean of a video's timeline, repeated for "
+        "its parts, reaches 0.690 (SRCC +0.020 [-0.010, +0.050] on the same videos, no sure "
+        "difference); between the parts of one video 0.310 [0.200, 0.400] on average over 9 "
+        "videos, 1 of them flat and counted as 0. The score of a part is the mean of the "
+        "seconds that it overlaps; they cover 99 % of a part on average, 75 % at least"
+    )
+
+
 def test_random_weights_come_first() -> None:
     first = table(metrics(["spatial", "temporal"])).splitlines()[0]
     assert first.startswith("WARNING: random weights in the spatial and the temporal encoder")

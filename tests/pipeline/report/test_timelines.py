@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from llm_head.predictions import SECONDS
+from llm_head.timeline_metrics import SECONDS
 from pipeline.report.results import ResultsError, read_timelines
 from pipeline.report.timelines import HEIGHT, LEFT, WIDTH, gallery
 

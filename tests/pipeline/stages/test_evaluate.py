@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import layout
+from pipeline import layout, manifest
 from pipeline.report.results import ResultsError
 from pipeline.settings import Params
 from pipeline.stages import evaluate
@@ -77,6 +77,31 @@ def test_metrics_are_written(project: Path, caplog: pytest.LogCaptureFixture) ->
 
     evaluate.run(params())
     assert layout.METRICS.read_text() == text
+
+
+def test_timelines_are_judged_where_parts_of_videos_have_labels(project: Path) -> None:
+    chunks = pd.DataFrame(
+        [(f"v{i}", s, s + 2.0, (7 * i + s) % 90, 1.0, 5.0) for i in range(30) for s in (0, 1, 2)],
+        columns=["video_id", "start_s", "end_s", "mos", "mos_raw", "mos_std"],
+    )
+    manifest.write(layout.chunk_labels("demo"), chunks)
+    with pytest.raises(ResultsError, match=r"timelines/demo.csv: missing; run `lmm-vqa predict"):
+        evaluate.run(params())
+    seconds = pd.DataFrame({"video_id": np.repeat(chunks["video_id"].unique(), 4)})
+    seconds["start_s"] = np.tile(np.arange(4.0), 30)
+    # each part's mean of two seconds is its label, but where the label wraps from 90 to 0
+    seconds["score"] = (7 * seconds["video_id"].str[1:].astype(int) + seconds["start_s"]) % 90 - 0.5
+    layout.timelines("demo").parent.mkdir()
+    seconds.assign(score_std=1.0, level="fair").to_csv(layout.timelines("demo"), index=False)
+    evaluate.run(params())
+    found = json.loads(layout.METRICS.read_text())["datasets"]["demo"]["timeline"]
+    assert (found["parts"]["n"], found["parts"]["contents"], found["overlap_min"]) == (90, 30, 1)
+    assert found["parts"]["srcc"] > 0.9 and found["parts"]["outlier_n"] == 90
+    assert found["within"]["videos"] == 30
+
+    layout.chunk_labels("demo").write_text("video_id,mos\nv0,high\n")
+    with pytest.raises(ResultsError, match=r"chunk_labels/demo.csv: .*labels of parts"):
+        evaluate.run(params())
 
 
 def test_missing_inputs_are_named(project: Path) -> None:

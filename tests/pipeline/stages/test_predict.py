@@ -6,9 +6,10 @@ import pytest
 from llm_head import checkpoint
 from llm_head.baselines import BASELINES
 from llm_head.levels import level_of
-from llm_head.predictions import COLUMNS, SECONDS
+from llm_head.predictions import COLUMNS
 from llm_head.readout import ReadOut
 from llm_head.timeline import timeline
+from llm_head.timeline_metrics import SECONDS
 from pipeline import layout, manifest
 from pipeline.cache import Kind, TokenCache
 from pipeline.stages import instruct, predict, tune

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llm_head.predictions import SECONDS
+from llm_head.timeline_metrics import SECONDS
 from pipeline import layout, manifest
 from pipeline.cache import Tokens, token_file, write_index, write_tokens
 from pipeline.labels import ManifestError
@@ -262,6 +262,22 @@ def test_same_input_gives_same_bytes(project: Path, monkeypatch: pytest.MonkeyPa
     before = layout.REPORT.read_bytes()
     report.run(params(Path("data/raw/demo")))
     assert layout.REPORT.read_bytes() == before
+
+
+def test_labels_of_parts_of_videos_are_beside_the_timelines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows, _ = make_tables()
+    chunks = pd.DataFrame(
+        {"video_id": rows["video_id"].repeat(2), "start_s": [0.0, 1.0] * len(rows)}
+    )
+    chunks = chunks.assign(end_s=chunks["start_s"] + 1, mos=50.0 + np.arange(len(chunks)) % 37)
+    manifest.write(layout.chunk_labels("demo"), chunks.assign(mos_raw=1.0, mos_std=np.nan))
+    report.run(make_project())
+    words = Page(layout.REPORT.read_text(encoding="utf-8")).words
+    assert "over 64 rated parts of 32 videos" in words and "Labels of parts are above" in words
+    assert "There are no labels of single seconds" not in words
 
 
 def test_inputs_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
