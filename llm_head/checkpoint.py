@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -30,8 +30,10 @@ from llm_head.config import TuneConfig
 from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
-from llm_head.tune import Tuned
 from pipeline.cache import Kind, canonical, fingerprint_sha256
+
+if TYPE_CHECKING:  # it loads the trainer, which scoring does without
+    from llm_head.tune import Tuned
 
 SCHEMA = 1
 CONFIG = "config.json"
@@ -82,7 +84,7 @@ class Origin:
 
 def save(
     folder: Path,
-    tuned: Tuned,
+    tuned: "Tuned",
     config: TuneConfig,
     fingerprints: Fingerprints,
     origin: Origin | None = None,

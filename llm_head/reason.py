@@ -1,21 +1,24 @@
 """Why a video has its score, in words: nothing but what the model has answered about it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llm_head import questions
-from llm_head.readout import Answer
-from llm_head.timeline import Second
+
+if TYPE_CHECKING:  # they load transformers, and the report wants nothing but `clock`
+    from llm_head.readout import Answer
+    from llm_head.timeline import Second
 
 SURE, LIKELY = 0.8, 0.5  # probabilities among the answers that a task knows
 
 
 def reason(
-    answer: Answer,
-    seconds: Sequence[Second] = (),
+    answer: "Answer",
+    seconds: "Sequence[Second]" = (),
     stretch: range | None = None,
-    there: Answer | None = None,
+    there: "Answer | None" = None,
 ) -> str:
     """Return a video's answers as sentences.
 
@@ -46,7 +49,7 @@ def clock(at_s: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _seen(answer: Answer) -> str:
+def _seen(answer: "Answer") -> str:
     name = questions.IMPAIRMENTS[answer.impairment]
     what = "no impairment" if answer.impairment == "none" else f"impaired by {name}"
     return (
@@ -59,7 +62,7 @@ def _hedge(probability: float) -> str:
     return "clearly" if probability >= SURE else "probably" if probability >= LIKELY else "perhaps"
 
 
-def _where(seconds: Sequence[Second], stretch: range) -> str:
+def _where(seconds: "Sequence[Second]", stretch: range) -> str:
     lowest = min(seconds[i].score for i in stretch)
     median = float(np.median([second.score for second in seconds]))
     begin, end = seconds[stretch.start].start_s, seconds[stretch.stop - 1].start_s + 1

@@ -57,5 +57,5 @@ def write_moving_video(path: Path, seed: int = 0, seconds: float = 2.0) -> Path:
     """Write a small textured video that moves: 64 x 48, 12 frames per second."""
     texture = np.random.default_rng(seed).integers(0, 255, (48, 256, 3), np.uint8)
     count = round(12 * seconds)
-    frames = [np.ascontiguousarray(texture[:, n : n + 64]) for n in range(count)]
+    frames = [np.roll(texture, -n, axis=1)[:, :64].copy() for n in range(count)]
     return write_video(path, frames, [Fraction(n, 12) for n in range(count)])
