@@ -15,6 +15,7 @@ from distributed.comm import CommClosedError
 
 from pipeline import cluster, failures, journal, shards
 from pipeline.cache import FAILURES, INDEX, fingerprint_sha256, write_index
+from pipeline.cache_tools.mend import mend
 from pipeline.cluster import ClusterError
 from pipeline.encode import Job, Record, Target, encode_video
 from pipeline.estimate import estimate
@@ -76,8 +77,11 @@ def extract(
     """
     with ExitStack() as stack:
         lines = [stack.enter_context(journal.writing(target.folder)) for target in targets]
-        # planned under the lock: nobody else changes the folders from here on
+        # under the lock: nobody else changes the folders from here on
+        shards_of = [mend(target.folder, line) for target, line in zip(targets, lines, strict=True)]
         planned = plan(manifest, targets, run, retry_failed)
+        for cache, packed in zip(planned.caches, shards_of, strict=True):
+            cache.known.update(packed)
         announce(planned, run)
         failed: dict[str, Record] = {}
         try:

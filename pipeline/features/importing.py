@@ -26,6 +26,7 @@ from pipeline.cache import (
     write_tokens,
 )
 from pipeline.cache_tools import prune
+from pipeline.cache_tools.mend import mend
 from pipeline.failures import Failure
 from pipeline.features.read import FeatureError, Features, read
 from pipeline.progress import bar
@@ -84,7 +85,9 @@ def import_features(
     made = fingerprint(settings, features, kind, joined)
     _check_precision(features, joined, root / settings.file)
     # planned under the lock: nobody else fills the folder from here on
-    with nullcontext() if dry_run else journal.writing(folder):
+    with nullcontext() if dry_run else journal.writing(folder) as lines:
+        if lines:
+            mend(folder, lines)
         planned = _plan(features, joined, folder, fingerprint_sha256(made), settings)
         log.info(
             "%s: %d videos: %d imported already, %d to do, %d without usable features; %d names of "

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import encode
+from pipeline import encode, shards
 from pipeline import extract as extract_module
 from pipeline.cache import FAILURES, INDEX, TokenCache
 from pipeline.cache_tools.pack import pack
@@ -140,6 +140,35 @@ def test_packed_videos_count_as_done_and_new_ones_lie_beside(
     run(layers=(1, 3))  # nothing of the shards is left
     assert set(stamps(folder)) == {"a", "b", "d"}
     assert not list((folder / "spatial").glob("shard-*"))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "without index"])
+def test_a_damaged_shard_is_found_and_redone(
+    folder: Path, damage: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = lambda: extract(table(folder), (spatial(folder),), HERE)  # noqa: E731
+    run()
+    target = folder / "spatial"
+    before = {p.name: p.read_bytes() for p in target.glob("*.h5")}
+    pack(target)
+    run()
+    monkeypatch.setattr(shards, "read", lambda *_: pytest.fail("a shard that is known is read"))
+    run()
+    monkeypatch.undo()
+    (shard,) = shards.listed(target)
+    content = bytearray(shard.read_bytes())
+    content[TokenCache(target).packed["b"].tokens_at] ^= 1
+    shard.write_bytes(content[: len(content) // 2] if damage == "truncated" else content)
+    if damage == "without index":
+        (target / INDEX).unlink()
+    caplog.set_level(logging.INFO)
+    run()
+    assert "damaged" in caplog.text
+    assert not shards.listed(target)
+    assert {p.name: p.read_bytes() for p in target.glob("*.h5")} == before
+    redone = 1 if damage == "flipped" else 3
+    assert f"{redone} to do" in caplog.text
+    assert set(TokenCache(target).videos) == {"a", "b", "c"}
 
 
 def test_plan_says_what_and_why_and_changes_nothing(folder: Path) -> None:
