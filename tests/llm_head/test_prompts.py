@@ -1,15 +1,19 @@
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from llm_head import questions
 from llm_head.instruct import Turn
 from llm_head.prompts import SYSTEM, Chat, Frame, PromptError, frame
+from tests import llama3
 from tests.tiny_llm import TEMPLATE, make_tokenizer
 
 QUESTION = Turn("human", "<video>\nHow good is it?")
 
 
-def test_a_conversation_is_the_template_with_the_video_cut_out() -> None:
-    tokenizer = make_tokenizer()
+@pytest.mark.parametrize("tokenizer", [make_tokenizer(), llama3.make_tokenizer()])
+def test_a_conversation_is_the_template_with_the_video_cut_out(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
     chat = Chat(tokenizer)
     branch = chat.branch([QUESTION, Turn("gpt", "Fine.")], "other")
     text = tokenizer.decode(chat.head) + "<video>" + tokenizer.decode(branch.ids)
@@ -19,6 +23,16 @@ def test_a_conversation_is_the_template_with_the_video_cut_out() -> None:
         {"role": "assistant", "content": "Fine."},
     ]
     assert text == tokenizer.apply_chat_template(messages, tokenize=False).rstrip()
+
+
+def test_of_llama_3_text_begins_once_and_a_turn_s_end_ends_an_answer() -> None:
+    tokenizer = llama3.make_tokenizer()
+    chat = Chat(tokenizer)
+    assert chat.head.count(tokenizer.bos_token_id) == 1 and chat.head[0] == tokenizer.bos_token_id
+    assert chat.stops == {tokenizer.convert_tokens_to_ids(llama3.TURN)}
+    numbers = [tokenizer.decode([i]) for i in chat.answer("The score is 76.8.")]
+    assert numbers[-5:] == ["76", ".", "8", ".", llama3.TURN]
+    assert tokenizer.decode(chat.frames["score"].stem) == "The score is "
 
 
 def test_of_other_peoples_conversations_all_answers_are_learned() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from llm_head.model import LmmVqa, load_llm
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
+from tests.llama3 import save_llama3
 from tests.tiny_llm import save_tiny_llm
 
 SHAPE = TokenShape("both", "ordered", 2, (3, 5), 4)
 
 
-def make_model(folder: Path, seed: int = 0) -> tuple[LmmVqa, Chat]:
-    tokenizer, llm = load_llm(str(save_tiny_llm(folder / "llm")), "float32")
+def make_model(
+    folder: Path, seed: int = 0, save: Callable[[Path], Path] = save_tiny_llm
+) -> tuple[LmmVqa, Chat]:
+    tokenizer, llm = load_llm(str(save(folder / "llm")), "float32")
     chat = Chat(tokenizer)
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -74,9 +78,12 @@ def test_levels_of_a_batch_are_those_of_the_answers(tmp_path: Path) -> None:
         assert std == pytest.approx(answer.score_std, abs=1e-3)
 
 
+@pytest.mark.parametrize("save", [save_tiny_llm, save_llama3])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_generated_score_always_parses(tmp_path: Path, seed: int) -> None:
-    readout = ReadOut(*make_model(tmp_path, seed), level_std=12)
+def test_the_generated_score_always_parses(
+    tmp_path: Path, seed: int, save: Callable[[Path], Path]
+) -> None:
+    readout = ReadOut(*make_model(tmp_path, seed, save), level_std=12)
     for answer in readout.answers([make_video(i) for i in range(4)]):
         assert 0 <= answer.score_generated <= 100
         text = questions.score_answer(answer.score_generated)
