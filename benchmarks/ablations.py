@@ -22,9 +22,10 @@ import torch
 from llm_head import instruct, predictions
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, pad, read_tokens
+from llm_head.data import Caches, read_tokens
 from llm_head.levels import CENTRES, LEVELS
 from llm_head.metrics import answer_metrics, srcc
+from llm_head.shown import pad
 from llm_head.tune import tune
 from pipeline import layout, manifest
 from pipeline.cache import TokenCache

@@ -26,6 +26,8 @@ class TuneConfig:
     seconds: int
     projector: Literal["mlp", "vit", "resampler"]
     queries: int
+    markers: bool
+    cue: Literal["none", "text"]
     epochs: float
     batch_size: int
     accumulate: int

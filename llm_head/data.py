@@ -16,9 +16,10 @@ from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
 from llm_head.mixing import Mix
-from llm_head.packing import VISUAL, Segment, pack
+from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Branch, Chat
+from llm_head.shown import VideoTokens, pad, root
 from pipeline.cache import Kind, TokenCache
 
 Caches = Mapping[Kind, TokenCache]
@@ -28,7 +29,6 @@ BRANCHES = 2  # conversations of a video per training step: the level question a
 WEIGHTS = {"impairment": 4.0}
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
-VideoTokens = tuple[NDArray[np.float32], NDArray[np.float32]]  # spatial, temporal
 
 
 class DataError(ValueError):
@@ -52,6 +52,11 @@ class Video:
     def mos_std(self) -> float | None:
         """Return the deviation between raters that its level record carries."""
         return next((record.mos_std for record in self.records if _has_soft_label(record)), None)
+
+    @property
+    def cue(self) -> str:
+        """Return the cue that its records carry."""
+        return next((record.cue for record in self.records if record.cue), "")
 
 
 def group(records: Iterable[Record]) -> list[Video]:
@@ -79,29 +84,31 @@ def token_shape(caches: Caches, video_id: str, tokens: str, time: str, seconds: 
     return TokenShape(tokens, time, seconds, spatial, temporal)  # type: ignore[arg-type]
 
 
-def read_tokens(caches: Caches, video_id: str, shape: TokenShape) -> VideoTokens:
-    """Return the tokens of a video that the head reads; see `choose`.
+def read_tokens(caches: Caches, video_id: str, shape: TokenShape, cue: str = "") -> VideoTokens:
+    """Return what the head is shown of a video; see `choose`.
 
     Raises:
         DataError: as `choose`.
         CacheError: if the cache does not have the video.
     """
     kinds = KINDS if shape.tokens == "both" else (shape.tokens,)
-    return choose({kind: caches[kind].read(video_id).tokens for kind in kinds}, shape, video_id)
+    tokens = {kind: caches[kind].read(video_id).tokens for kind in kinds}
+    return choose(tokens, shape, video_id, cue)
 
 
 def choose(
-    tokens: Mapping[Kind, NDArray[np.floating[Any]]], shape: TokenShape, name: str
+    tokens: Mapping[Kind, NDArray[np.floating[Any]]], shape: TokenShape, name: str, cue: str = ""
 ) -> VideoTokens:
-    """Return the seconds of a video's tokens that the head reads.
+    """Return the seconds of a video's tokens that the head reads, with the video's cue.
 
     Args:
         tokens: by kind, spatial (K, P, D) and temporal (K, D) of all K seconds.
         name: of the video, for errors.
+        cue: of the video, see `llm_head.cue`.
 
     Returns:
-        spatial float32 (k, P, D) and temporal float32 (k, D), k at most shape.seconds, 1 where
-        time is mean; a part that is not read has P or D 0.
+        k seconds, at most shape.seconds, and 1 where time is mean; a part that is not read has P
+        or D 0.
 
     Raises:
         DataError: if the shape differs from `shape`, or the two parts from each other.
@@ -120,7 +127,8 @@ def choose(
     for kind, size in sizes.items():
         array = tokens.get(kind, np.zeros((seconds.max() + 1, *size)))[seconds].astype(np.float32)
         parts.append(array.mean(axis=0, keepdims=True) if shape.time == "mean" else array)
-    return parts[0], parts[1]
+    shown = (0,) if shape.time == "mean" else tuple(seconds.tolist())
+    return VideoTokens(parts[0], parts[1], shown, cue)
 
 
 def _spread(available: int, wanted: int) -> NDArray[np.int64]:
@@ -146,11 +154,6 @@ def token_names(caches: Caches) -> dict[str, str]:
             parts = [f"{c.fingerprint_sha256} {c.videos[video_id]}" for c in caches.values()]
             names[video_id] = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return names
-
-
-def root(shape: TokenShape, seconds: int) -> Segment:
-    """Return the segment that all conversations about a video share: its projected tokens."""
-    return Segment((VISUAL,) * (seconds * shape.per_second), parent=None)
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ class Samples(Dataset[Sample]):
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
         """
-        self._videos, self._caches, self._shape = videos, caches, shape
+        self._videos, self._caches, self._chat, self._shape = videos, caches, chat, shape
         self._seed, self._epoch = seed, 0
         self._parts = parts
         self._mix = Mix([video.dataset for video in videos], weights or {}, seed)
@@ -220,7 +223,7 @@ class Samples(Dataset[Sample]):
         ]
         tokens = self._read(index, rng)
         return Sample(
-            segments=[root(self._shape, len(tokens[0])), *branches],
+            segments=[root(self._chat, self._shape, tokens), *branches],
             tokens=tokens,
             words=self._words[index],
             mos=np.nan if mos is None else mos,
@@ -244,7 +247,8 @@ class Samples(Dataset[Sample]):
 
     def _read(self, index: int, rng: random.Random) -> VideoTokens:
         video = self._videos[index]
-        tokens = read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+        caches = self._caches[video.dataset]
+        tokens = read_tokens(caches, video.video_id, self._shape, video.cue)
         return _part(tokens, rng) if self._parts and rng.random() < 0.5 else tokens
 
     def _draw(self, index: int, rng: random.Random) -> list[Branch]:
@@ -265,10 +269,9 @@ class Samples(Dataset[Sample]):
 
 def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
     """Return a run of seconds, every length and every place of it equally likely."""
-    seconds = len(tokens[0])
+    seconds = len(tokens.seconds)
     length = rng.randint(1, seconds)
-    start = rng.randint(0, seconds - length)
-    return tokens[0][start : start + length], tokens[1][start : start + length]
+    return tokens.part(rng.randint(0, seconds - length), length)
 
 
 def truth(video: Video, level_std: float) -> NDArray[np.float64]:
@@ -309,21 +312,3 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
         "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
     }
-
-
-def pad(tokens: Sequence[VideoTokens]) -> dict[str, Tensor]:
-    """Return the tokens of several videos as one batch.
-
-    Returns:
-        spatial (B, K, P, D), temporal (B, K, D), and seconds, bool (B, K): which are there.
-    """
-    most = max(len(spatial) for spatial, _ in tokens)
-    seconds = torch.zeros(len(tokens), most, dtype=torch.bool)
-    for row, (spatial, _) in zip(seconds, tokens, strict=True):
-        row[: len(spatial)] = True
-    parts = {}
-    for name, arrays in zip(("spatial", "temporal"), zip(*tokens, strict=True), strict=True):
-        parts[name] = torch.zeros(len(arrays), most, *arrays[0].shape[1:])
-        for row, array in zip(parts[name], arrays, strict=True):
-            row[: len(array)] = torch.from_numpy(array)
-    return {**parts, "seconds": seconds}

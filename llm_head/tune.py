@@ -91,6 +91,8 @@ def tune(
         ),
         projector=config.projector,
         queries=config.queries if config.projector == "resampler" else 0,
+        markers=config.markers,
+        cue=config.cue,
     )
     model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight, config.rank_weight)
     if config.gradient_checkpointing:
@@ -184,8 +186,8 @@ def _with_tokens(records: Sequence[Record], caches: Mapping[str, Caches]) -> lis
 def _standardise(model: LmmVqa, samples: Samples, kinds: Sequence[Kind]) -> None:
     for kind in kinds:
         count, total, squares = 0, np.zeros(1), np.zeros(1)
-        for spatial, temporal in samples.tokens(STATISTICS_VIDEOS):
-            tokens = spatial if kind == "spatial" else temporal
+        for video in samples.tokens(STATISTICS_VIDEOS):
+            tokens = video.spatial if kind == "spatial" else video.temporal
             flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float64)
             count, total = count + len(flat), total + flat.sum(0)
             squares = squares + (flat**2).sum(0)

@@ -21,12 +21,14 @@ from pydantic import ValidationError
 
 from llm_head import ask, card, checkpoint, predictions
 from llm_head.calibrate import ScoreMap
+from llm_head.cue import cue
 from llm_head.data import DataError, choose
 from llm_head.pair import Comparison, compare
 from llm_head.readout import Answer, ReadOut
 from llm_head.reason import reason
-from llm_head.timeline import STRIDE_S, WINDOW_S, Second, timeline, worst
-from pipeline import cluster, layout, settings
+from llm_head.timeline import STRIDE_S, WINDOW_S, Second, worst
+from llm_head.timeline import timeline as seconds_of
+from pipeline import cluster, layout, settings, survey
 from pipeline.cache import Kind, Tokens, fingerprint_sha256, token_file
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
@@ -171,17 +173,19 @@ class Scorer:
         digest, tokens = self._tokens(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
         shape, calibration = self._head.shape, self._head.calibration
-        (answer,) = self._readout.answers([choose(arrays, shape, str(video))])
+        said = self._cue(Path(video))
+        (answer,) = self._readout.answers([choose(arrays, shape, str(video), said)])
         if not timeline:
             return Scored(str(video), digest, answer, reason(answer), (), calibration)
         start_s = next(iter(tokens.values())).pts_s.tolist()
-        seconds = self._timeline(arrays, start_s)
+        windows = (self._window_s, self._stride_s)
+        seconds = seconds_of(self._readout, arrays, shape, start_s, *windows, said)
         stretch, there = worst(seconds), None
         if stretch is not None:
             part: dict[Kind, NDArray[Any]] = {
                 kind: array[stretch.start : stretch.stop] for kind, array in arrays.items()
             }
-            (there,) = self._readout.answers([choose(part, shape, str(video))])
+            (there,) = self._readout.answers([choose(part, shape, str(video), said)])
         why = reason(answer, seconds, stretch, there)
         return Scored(str(video), digest, answer, why, seconds, calibration)
 
@@ -212,7 +216,8 @@ class Scorer:
         """
         _, tokens = self._tokens(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
-        return ask.ask(self._head, choose(arrays, self._head.shape, str(video)), question)
+        said = self._cue(Path(video))
+        return ask.ask(self._head, choose(arrays, self._head.shape, str(video), said), question)
 
     def compare(self, a: PathLike, b: PathLike) -> Comparison:
         """Return by how much video a is better than b, see `llm_head.pair`.
@@ -222,12 +227,14 @@ class Scorer:
         """
         return compare(self.score(a).answer, self.score(b).answer)
 
-    def _timeline(
-        self, arrays: dict[Kind, NDArray[Any]], start_s: list[float]
-    ) -> tuple[Second, ...]:
-        return timeline(
-            self._readout, arrays, self._head.shape, start_s, self._window_s, self._stride_s
-        )
+    def _cue(self, path: Path) -> str:
+        """Return what the head is told of a file beside its tokens, as stage predict tells it."""
+        if self._head.shape.cue == "none":
+            return ""
+        (facts,) = survey.facts([path])
+        if facts["problem"]:
+            raise VideoError(str(facts["problem"]))
+        return cue(facts)
 
     def _tokens(self, path: Path) -> tuple[str, dict[Kind, Tokens]]:
         """Return the hash and the tokens of a file, from the cache if it has them."""

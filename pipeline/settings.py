@@ -228,6 +228,10 @@ class TuneSettings(Section):
     """How tokens come to the LLM's width; vit: the authors' code."""
     queries: int = Field(default=8, ge=1)
     """Vectors per second that a resampler makes."""
+    markers: bool = False
+    """Whether a text with its number stands before the tokens of each second."""
+    cue: Literal["none", "text"] = "none"
+    """text: a video's size, frame rate and bit rate are said before the question."""
     epochs: float = Field(gt=0)
     """Passes over the training videos; the best one on validation videos is kept."""
     batch_size: int = Field(ge=1)
@@ -257,6 +261,12 @@ class TuneSettings(Section):
     def _one_way_to_train_the_llm(self) -> "TuneSettings":
         if self.train_llm and (self.lora_rank or self.quantize != "none"):
             raise ValueError("train_llm trains all of the LLM: neither lora_rank nor quantize")
+        return self
+
+    @model_validator(mode="after")
+    def _markers_have_seconds(self) -> "TuneSettings":
+        if self.markers and self.time == "mean":
+            raise ValueError("markers number the seconds, which time: mean averages away")
         return self
 
     @model_validator(mode="after")

@@ -33,6 +33,8 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         seconds=2,
         projector="mlp",
         queries=8,
+        markers=False,
+        cue="none",
         epochs=1,
         batch_size=4,
         accumulate=1,

@@ -6,11 +6,17 @@ from pathlib import Path
 import h5py
 import pytest
 
-from llm_head import checkpoint, predictions
+from llm_head import checkpoint, instruct, predictions
 from llm_head.checkpoint import CheckpointError
+from llm_head.data import token_names
+from llm_head.tune import tune
 from lmm_vqa import Failed, Scored, Scorer, ScoringError, VideoError
+from pipeline import labels, manifest
 from pipeline.cache import Kind, TokenCache
-from tests.tiny_model import clip_table, make_caches
+from pipeline.settings import DatasetSettings
+from pipeline.survey import survey
+from tests.llm_head.test_tune import make_config
+from tests.tiny_model import SETTINGS, clip_table, make_caches
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
 
@@ -40,6 +46,37 @@ def test_scores_are_those_of_stage_predict(
             name: row[name] for name in row if name in mine
         }
     assert len({row["score"] for row in rows}) == len(rows)
+
+
+def test_cue_and_markers_are_told_alike_from_a_manifest_and_from_a_file(
+    tiny_model: Path, clips: list[Path], tmp_path: Path
+) -> None:
+    """The facts go through a manifest on the one side, and are probed anew on the other."""
+    files = labels.read_labels(DatasetSettings(root=clips[0].parent), seed=0)
+    manifest.write(tmp_path / "manifest.csv", survey(files))
+    table = manifest.read(tmp_path / "manifest.csv").assign(mos=[0, 20, 40, 60, 80, 99.0])
+    table["split"] = ["train", "train", "val"] * 2
+    caches = {kind: TokenCache(tiny_model.parent / "data/mine" / kind) for kind in KINDS}
+    records = instruct.build(table, "mine", ["score", "level"], token_names(caches), seed=0)
+    assert "64 x 48 pixels, 12 frames a second, " in records[0].cue
+    config = make_config(tiny_model.parent, seconds=4, batch_size=2, cue="text", markers=True)
+    tuned = tune(records, {"mine": caches}, config, "cpu")
+    encoders = {kind: found.model_dump(mode="json") for kind, found in SETTINGS.items()}
+    prints = {kind: cache.fingerprint for kind, cache in caches.items()}
+    checkpoint.save(tmp_path / "model", tuned, config, prints, checkpoint.Origin(encoders))
+
+    head = checkpoint.load(tmp_path / "model", prints, "cpu")
+    assert (head.shape.cue, head.shape.markers) == ("text", True)
+    rows = list(predictions.predict(head, table, caches))
+    scorer = Scorer(tmp_path / "model", device="cpu")
+    scored = [scorer.score(clip, timeline=True) for clip in clips]
+    assert [found.row()["score"] for found in scored] == [row["score"] for row in rows]
+    for found, seconds in zip(scored, predictions.timelines(head, table, caches), strict=True):
+        assert [round(second.score, 4) for second in found.timeline] == [
+            second["score"] for second in seconds
+        ]
+    untold = predictions.predict(head, table.assign(fps=30.0, size_bytes=10_000_000), caches)
+    assert [row["score"] for row in untold] != [row["score"] for row in rows]
 
 
 def test_a_row_is_plain_json_and_its_timeline_says_where(scorer: Scorer, clips: list[Path]) -> None:
