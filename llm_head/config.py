@@ -40,6 +40,7 @@ class TuneConfig:
     align_weight: float
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
+    pairs: float
     weights: Mapping[str, float]
     seed: int
 

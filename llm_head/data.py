@@ -165,6 +165,7 @@ class Sample:
     words: NDArray[np.float64]  # (W,), see `truth`
     mos: float  # NaN where there is none
     dataset: str = ""
+    better: float = np.nan  # of two videos: how many would prefer the first
 
 
 class Samples(Dataset[Sample]):
@@ -196,10 +197,10 @@ class Samples(Dataset[Sample]):
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
         """
-        self._videos, self._caches, self._chat, self._shape = videos, caches, chat, shape
+        self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
         self._seed, self._epoch = seed, 0
-        self._parts = parts
-        self._mix = Mix([video.dataset for video in videos], weights or {}, seed)
+        self.parts = parts
+        self.mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
         self._words = [
@@ -212,22 +213,22 @@ class Samples(Dataset[Sample]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._mix)
+        return len(self.mix)
 
     def __getitem__(self, place: int) -> Sample:
-        index, turn = self._mix.at(place, self._epoch)
-        rng, mos = self._rng(index, turn), self._videos[index].mos
+        index, turn = self.mix.at(place, self._epoch)
+        rng, mos = self._rng(index, turn), self.videos[index].mos
         branches = [
-            Segment(branch.ids, 0, branch.learned, branch.level_at)
+            Segment(branch.ids, 0, branch.learned, branch.soft_at)
             for branch in self._draw(index, rng)
         ]
-        tokens = self._read(index, rng)
+        tokens = self.read(index, rng)
         return Sample(
-            segments=[root(self._chat, self._shape, tokens), *branches],
+            segments=[root(self.chat, self.shape, tokens), *branches],
             tokens=tokens,
             words=self._words[index],
             mos=np.nan if mos is None else mos,
-            dataset=self._videos[index].dataset,
+            dataset=self.videos[index].dataset,
         )
 
     def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
@@ -236,35 +237,36 @@ class Samples(Dataset[Sample]):
         Args:
             turn: which time the video is looked at; another turn, another part.
         """
-        index, turn = self._mix.at(place, turn)
-        tokens = self._read(index, self._rng(index, turn))
+        index, turn = self.mix.at(place, turn)
+        tokens = self.read(index, self._rng(index, turn))
         return tokens, torch.from_numpy(self._words[index]).float()
 
     def _rng(self, index: int, turn: int) -> random.Random:
-        video = self._videos[index]
+        video = self.videos[index]
         name = f"{self._seed}/{turn}/{video.dataset}/{video.video_id}"
         return random.Random(hashlib.sha256(name.encode()).digest())
 
-    def _read(self, index: int, rng: random.Random) -> VideoTokens:
-        video = self._videos[index]
+    def read(self, index: int, rng: random.Random) -> VideoTokens:
+        """Return the tokens of a video or, if parts are shown, of a part that `rng` draws."""
+        video = self.videos[index]
         caches = self._caches[video.dataset]
-        tokens = read_tokens(caches, video.video_id, self._shape, video.cue)
-        return _part(tokens, rng) if self._parts and rng.random() < 0.5 else tokens
+        tokens = read_tokens(caches, video.video_id, self.shape, video.cue)
+        return _part(tokens, rng) if self.parts and rng.random() < 0.5 else tokens
 
     def _draw(self, index: int, rng: random.Random) -> list[Branch]:
-        branches, video = self._branches[index], self._videos[index]
+        branches, video = self._branches[index], self.videos[index]
         # drawing by weight without repeats: Efraimidis and Spirakis, 2006
         keys = [rng.random() ** (1 / WEIGHTS.get(record.task, 1.0)) for record in video.records]
         drawn = [branches[i] for i in sorted(range(len(keys)), key=lambda i: -keys[i])]
-        levels = [branch for branch in drawn if branch.level_at is not None][:1]
-        others = [branch for branch in drawn if branch.level_at is None]
+        levels = [branch for branch in drawn if branch.soft_at is not None][:1]
+        others = [branch for branch in drawn if branch.soft_at is None]
         return (levels + others)[:BRANCHES]
 
     def tokens(self, most: int) -> Iterator[VideoTokens]:
         """Yield the tokens of at most so many videos, spread over all."""
-        for index in _spread(len(self._videos), most):
-            video = self._videos[index]
-            yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+        for index in _spread(len(self.videos), most):
+            video = self.videos[index]
+            yield read_tokens(self._caches[video.dataset], video.video_id, self.shape)
 
 
 def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
@@ -293,7 +295,7 @@ def truth(video: Video, level_std: float) -> NDArray[np.float64]:
 
 def _branch(chat: Chat, record: Record) -> Branch:
     branch = chat.branch(record.conversations, record.task)
-    return branch if _has_soft_label(record) else replace(branch, level_at=None)
+    return branch if _has_soft_label(record) else replace(branch, soft_at=None)
 
 
 def _has_soft_label(record: Record) -> bool:
@@ -304,11 +306,12 @@ def _has_soft_label(record: Record) -> bool:
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
     """Return a batch for `model.LmmVqa.forward`."""
     packed = pack([sample.segments for sample in samples])
-    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "weights", "level_at")
+    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "weights", "soft_at")
     return {
         **{name: getattr(packed, name) for name in fields},
         **pad([sample.tokens for sample in samples]),
         "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
+        "better": torch.tensor([sample.better for sample in samples], dtype=torch.float32),
         "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
     }

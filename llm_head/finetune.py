@@ -16,7 +16,7 @@ from llm_head.fit import fit
 from llm_head.instruct import Record
 from llm_head.model import on_device
 from llm_head.readout import ReadOut
-from llm_head.tune import Tuned, TuneError, samples_of, videos_of
+from llm_head.tune import Tuned, TuneError, samples_of, videos_of, with_pairs
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def fine_tune(
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
     if work:
         work = work / resume.key(records, caches, config, {"head": start}, on_device(device))
-    history, best_epoch = fit(head.model, samples, config, device, work)
+    history, best_epoch = fit(head.model, with_pairs(samples, config), config, device, work)
     readout = ReadOut(head.model, head.chat, config.level_std)
     calibration = calibrate(readout, videos["val"], caches)
     return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration)

@@ -25,7 +25,7 @@ class Branch:
 
     ids: tuple[int, ...]
     learned: tuple[bool, ...]  # one per id: whether it has a loss
-    level_at: int | None = None  # where the level word is, if this is our level answer
+    soft_at: int | None = None  # where the level word is, if this is our level answer
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Chat:
         head: ids of all text before the video.
         frames: of each of our tasks, how its answers are built.
         level_words: the first id of each level word, from bad to excellent.
+        order_words: the first ids of "first" and "second", of two videos.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -71,6 +72,7 @@ class Chat:
             for task in questions.TASKS
         }
         self.level_words = tuple(middle[0] for middle in self.frames["level"].middles)
+        self.order_words = tuple(middle[0] for middle in self.frames["compare"].middles)
         if len(set(self.level_words)) < len(LEVELS):
             pairs = dict(zip(LEVELS, self.level_words, strict=True))
             raise PromptError(f"level words must begin with different tokens, found {pairs}")

@@ -11,6 +11,7 @@ from torch import Tensor
 from llm_head.packing import VISUAL, Segment
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.questions import ORDER
 
 
 class VideoTokens(NamedTuple):
@@ -53,6 +54,23 @@ def root(chat: Chat, shape: TokenShape, video: VideoTokens) -> Segment:
     if shape.cue == "text" and video.cue:
         ids += chat.encode(f"\n{video.cue}")
     return Segment(tuple(ids), parent=None)
+
+
+def pair_root(chat: Chat, shape: TokenShape, first: VideoTokens, second: VideoTokens) -> Segment:
+    """Return the segment of two videos, for questions about both; its tokens are `joined`."""
+    ids: list[int] = []
+    for number, video in zip(ORDER, (first, second), strict=True):
+        ids += [*chat.encode(f"\nThe {number} video:"), *root(chat, shape, video).ids]
+    return Segment(tuple(ids), parent=None)
+
+
+def joined(first: VideoTokens, second: VideoTokens) -> VideoTokens:
+    """Return the tokens of two videos, one behind the other."""
+    return VideoTokens(
+        np.concatenate([first.spatial, second.spatial]),
+        np.concatenate([first.temporal, second.temporal]),
+        first.seconds + second.seconds,
+    )
 
 
 def pad(videos: Sequence[VideoTokens]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from llm_head.data import Caches, Samples, Video, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
 from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
+from llm_head.pairs import WithPairs
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
@@ -109,7 +110,7 @@ def tune(
         work = work / resume.key(records, caches, config, start, on_device(device))
     if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
         align(model, samples["train"], config.align_steps, config.seed)
-    history, best_epoch = fit(model, samples, config, device, work)
+    history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     return Tuned(model.eval(), chat, history, best_epoch, calibration)
 
@@ -155,6 +156,11 @@ def samples_of(
         )
         for split, found in videos.items()
     }
+
+
+def with_pairs(samples: Mapping[str, Samples], config: TuneConfig) -> dict[str, WithPairs]:
+    """Return the samples of each split, with as many pairs of videos as are asked for."""
+    return {split: WithPairs(of, config.pairs, config.seed) for split, of in samples.items()}
 
 
 def _check(records: Sequence[Record], caches: Mapping[str, Caches], config: TuneConfig) -> None:

@@ -256,6 +256,9 @@ class TuneSettings(Section):
     """Weight of the alignment loss beside the LLM's."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
+    pairs: float = Field(default=0.0, ge=0)
+    """Pairs of videos per video that are shown together in an epoch, to learn which one is better;
+    0: none, and `lmm-vqa compare` goes by two scores."""
 
     @model_validator(mode="after")
     def _one_way_to_train_the_llm(self) -> "TuneSettings":

@@ -95,9 +95,9 @@ def test_a_sample_has_the_level_question_and_another_drawn_anew_each_epoch(
     for epoch in range(40):
         samples.set_epoch(epoch)
         _, level, *others = samples[0].segments
-        assert level.level_at is not None
+        assert level.soft_at is not None
         assert len(others) == 1
-        assert all(other.level_at is None for other in others)
+        assert all(other.soft_at is None for other in others)
         drawn.update(other.ids for other in others)
     assert len(drawn) == 3
     assert sorted(drawn.values())[-1] > 20 > sorted(drawn.values())[-2]  # the impairment
@@ -114,7 +114,7 @@ def test_a_level_without_mos_is_learned_as_text(tmp_path: Path) -> None:
     ]
     shape = token_shape(caches, "v0", "both", "ordered", 2)
     samples = Samples(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0)
-    assert samples[0].segments[1].level_at is None
+    assert samples[0].segments[1].soft_at is None
     assert np.isnan(samples[0].mos)
 
 
@@ -159,7 +159,7 @@ def test_words_that_are_true_of_a_video(tmp_path: Path) -> None:
     assert float(level @ torch.tensor([10.0, 30, 50, 70, 90])) == pytest.approx(mos, abs=6)
     assert impairment.tolist() == [1, 0, 0, 0, 0, 0, 0]  # none is the first
     assert motion.tolist() == [0, 1]  # smooth, frozen
-    unknown = [replace(r, mos=None) for r in samples._videos[0].records if r.task == "level"]
+    unknown = [replace(r, mos=None) for r in samples.videos[0].records if r.task == "level"]
     assert truth(Video("d", "v0", tuple(unknown)), 12).sum() == 0
 
 

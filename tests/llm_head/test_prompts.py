@@ -41,7 +41,7 @@ def test_of_other_peoples_conversations_all_answers_are_learned() -> None:
     branch = Chat(tokenizer).branch(turns, "other")
     learned = [i for i, learn in zip(branch.ids, branch.learned, strict=True) if learn]
     assert tokenizer.decode(learned) == "Fine.<|im_end|>Yes.<|im_end|>"
-    assert branch.level_at is None
+    assert branch.soft_at is None
 
 
 @pytest.mark.parametrize("task", questions.TASKS)
@@ -70,16 +70,16 @@ def test_the_level_word_is_found() -> None:
     chat = Chat(make_tokenizer())
     for number, text in enumerate(questions.answers("level")):
         branch = chat.branch([QUESTION, Turn("gpt", text)], "level")
-        assert branch.level_at is not None
-        assert branch.ids[branch.level_at] == chat.level_words[number]
-        assert branch.learned[branch.level_at]
+        assert branch.soft_at is not None
+        assert branch.ids[branch.soft_at] == chat.level_words[number]
+        assert branch.learned[branch.soft_at]
 
 
 def test_a_level_answer_of_other_people_has_no_level_word() -> None:
     chat = Chat(make_tokenizer())
     for text in ("I like it a lot.", "OK", "The quality is unknown."):
         branch = chat.branch([QUESTION, Turn("gpt", text)], "level")
-        assert branch.level_at is None
+        assert branch.soft_at is None
         assert any(branch.learned)
 
 

@@ -47,6 +47,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         align_weight=0.0,
         level_spread="fixed",
         rank_weight=0.0,
+        pairs=0.0,
         weights={},
         seed=0,
     )
