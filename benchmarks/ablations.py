@@ -25,8 +25,9 @@ from llm_head import instruct, predictions
 from llm_head.bootstrap import content_codes, counted_ranks, interval, pearson, resample_counts
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, pad, read_tokens
+from llm_head.data import Caches, read_tokens
 from llm_head.levels import CENTRES, LEVELS
+from llm_head.shown import pad
 from llm_head.tune import tune
 from pipeline import layout, manifest
 from pipeline.cache import TokenCache
@@ -44,6 +45,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "hard levels": {"level_std": 0},
     "LoRA, rank 8": {"lora_rank": 8},
     "ranking loss, weight 1": {"rank_weight": 1.0},
+    "size cue": {"cue": "text"},
+    "second markers": {"markers": True},
 }
 # other read-outs of the default's own runs
 READ_OUTS = {
@@ -78,7 +81,9 @@ def run(params: Params, seed: int, folder: Path) -> None:
         table = table[table["split"] == "test"]
         rows = pd.DataFrame(predictions.predict(head, table, caches[name]))
         rows["shown"] = [shown(head, caches[name], video) for video in rows["video_id"]]
-        beside = predictions.baselines([(whole, caches["demo"])], table, caches[name], head.shape, 0)
+        beside = predictions.baselines(
+            [(whole, caches["demo"])], table, caches[name], head.shape, 0
+        )
         found[name] = rows.assign(**{key: beside[key] for key in BESIDE})
     folder.mkdir(parents=True)
     for name, rows in found.items():

@@ -18,8 +18,9 @@ from transformers import (
 )
 
 from llm_head.config import TuneConfig
-from llm_head.data import Samples, collate
+from llm_head.data import collate
 from llm_head.model import LmmVqa, on_device
+from llm_head.pairs import WithPairs
 from llm_head.resume import Keeper, ResumableTrainer, Saver, last
 
 LOGS_PER_EPOCH = 5
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     model: LmmVqa,
-    samples: Mapping[str, Samples],
+    samples: Mapping[str, WithPairs],
     config: TuneConfig,
     device: str,
     work: Path | None = None,

@@ -147,10 +147,12 @@ class LmmVqa(nn.Module):
         self._align_weight, self.rank_weight = align_weight, rank_weight
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
+        self.register_buffer("order_words", torch.tensor(chat.order_words), persistent=False)
         self.register_buffer("centres", torch.tensor(CENTRES).float(), persistent=False)
 
     head: Tensor
     level_words: Tensor
+    order_words: Tensor
     centres: Tensor
 
     def train(self, mode: bool = True) -> "LmmVqa":
@@ -192,29 +194,32 @@ class LmmVqa(nn.Module):
         source: Tensor,
         labels: Tensor,
         weights: Tensor,
-        level_at: Tensor,
+        soft_at: Tensor,
         spatial: Tensor,
         temporal: Tensor,
         seconds: Tensor,
         words: Tensor,
         mos: Tensor,
         sets: Tensor,
+        better: Tensor,
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
-        The loss has four terms: cross-entropy between the soft level label and the LLM's whole
-        vocabulary at the level word, mean over the videos that have one; cross-entropy of all
-        other answers, mean over an answer's tokens, sum over a video's answers, mean over videos;
-        and, by their weights, the alignment loss and the ranking loss of the scores.
+        The loss has four terms: cross-entropy between a soft label and the LLM's whole vocabulary
+        at the level word, or at the word that names the better of two videos, mean over the samples
+        that have one; cross-entropy of all other answers, mean over an answer's tokens, sum over a
+        video's answers, mean over the samples of one video; and, by their weights, the alignment
+        loss and the ranking loss of the scores.
 
         Args:
-            ids, visual, positions, allowed, source, labels, weights, level_at: `packing.Packed`.
+            ids, visual, positions, allowed, source, labels, weights, soft_at: `packing.Packed`.
             spatial: float (B, K, P, D).
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
             words: float (B, W), `data.truth` of each video; the first five are its soft label.
             mos: float (B,), NaN where unknown; read for the ranking loss only.
             sets: int64 (B,), equal for videos of the same data set.
+            better: float (B,), of two videos the share that prefers the first, NaN: a single video.
 
         Returns:
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
@@ -224,18 +229,25 @@ class LmmVqa(nn.Module):
         hidden, _ = self._run(ids, visual, positions, allowed, projected[seconds])
         rows, places = (labels != IGNORE).nonzero(as_tuple=True)
         logits = self.logits(hidden[rows, source[rows, places]])
-        is_level = level_at[rows, places]
+        is_soft, is_pair = soft_at[rows, places], better.isfinite()[rows]
+        is_level = is_soft & ~is_pair
         level_logits = logits[:, self.level_words]
-        at_level = logits[is_level].log_softmax(-1)[:, self.level_words]
-        level_loss = -(words[rows[is_level], : len(LEVELS)] * at_level).sum(-1)
+        level_loss = _soft_loss(
+            logits[is_level], self.level_words, words[rows[is_level], : len(LEVELS)]
+        )
+        preferred = better[rows[is_pair]]
+        pair_loss = _soft_loss(
+            logits[is_pair], self.order_words, torch.stack([preferred, 1 - preferred], dim=1)
+        )
         text_loss = functional.cross_entropy(
-            logits[~is_level], labels[rows, places][~is_level], reduction="none"
+            logits[~is_soft], labels[rows, places][~is_soft], reduction="none"
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
         score[rows[is_level]] = level_logits[is_level].softmax(-1) @ self.centres
         # every answer counts the same, however many tokens tell it
-        text_loss = text_loss * weights[rows, places][~is_level]
-        loss = _mean(level_loss) + text_loss.sum() / len(ids)
+        text_loss = text_loss * weights[rows, places][~is_soft]
+        single = max(1, int(better.isnan().sum()))
+        loss = _mean(torch.cat([level_loss, pair_loss])) + text_loss.sum() / single
         if self._align_weight:
             loss = loss + self._align_weight * self.alignment(projected, seconds, words)
         if self.rank_weight:
@@ -336,6 +348,11 @@ class LmmVqa(nn.Module):
         # a LoRA wrapper hides the causal LM whose layers it has changed in place
         inner = getattr(self.llm, "get_base_model", None)
         return self.llm if inner is None else inner()
+
+
+def _soft_loss(logits: Tensor, words: Tensor, label: Tensor) -> Tensor:
+    """Return (n,): cross-entropy between a label (n, W) over words and the whole vocabulary."""
+    return -(label * logits.log_softmax(-1)[:, words]).sum(-1)
 
 
 def _mean(losses: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def test_align_trains_the_projector_only_and_repeats(tmp_path: Path) -> None:
 def whole_loss(model: LmmVqa, samples: Samples) -> float:
     total = 0.0
     for index in range(len(samples)):
-        (spatial, temporal), words = samples.shown(index, 0)
+        (spatial, temporal, *_), words = samples.shown(index, 0)
         projected = model.projector(
             torch.from_numpy(spatial)[None], torch.from_numpy(temporal)[None]
         )
