@@ -121,8 +121,10 @@ def statistics(maps: Tensor) -> Tensor:
        0 if the video stands still for an instant (freezes, dropped or repeated frames). Being a
        ratio it hardly depends on how much moves.
     """
-    spread = maps.std((2, 3), correction=0).mean(1)
-    steps = (maps[:, 1:] - maps[:, :-1]).abs().mean((2, 3))
-    change = steps.mean(1)
-    evenness = (steps.amin(1) + STILL) / (change + STILL)
-    return torch.cat([maps.mean((1, 2, 3)), spread, change, evenness])
+    pixels = maps.permute(1, 2, 3, 0).flatten(1, 2)  # (T, H W, C): as they lie, channels last
+    mean = pixels.mean(1)
+    spread = (pixels - mean[:, None]).square_().mean(1).sqrt_().mean(0)
+    steps = (pixels[1:] - pixels[:-1]).abs_().mean(1)
+    change = steps.mean(0)
+    evenness = (steps.amin(0) + STILL) / (change + STILL)
+    return torch.cat([mean.mean(0), spread, change, evenness])
