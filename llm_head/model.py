@@ -1,6 +1,7 @@
 """The head: projector and LLM, with the loss of instruction tuning."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,6 +128,7 @@ class LmmVqa(nn.Module):
         dropout: float = 0.0,
         align_weight: float = 0.0,
         rank_weight: float = 0.0,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Join an LLM and a new projector.
 
@@ -137,13 +139,14 @@ class LmmVqa(nn.Module):
             dropout: of the projector.
             align_weight: of the alignment loss beside the LLM's.
             rank_weight: of the ranking loss beside the LLM's.
+            closed: of `Alignment`; read in training only.
         """
         super().__init__()
         self.llm = llm
         embeddings = llm.get_input_embeddings().weight.detach()  # type: ignore[operator]
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
-        self.alignment = Alignment(chat, embeddings)
+        self.alignment = Alignment(chat, embeddings, closed)
         self._align_weight, self.rank_weight = align_weight, rank_weight
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)

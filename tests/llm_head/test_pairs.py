@@ -47,7 +47,7 @@ def test_pairs_stand_behind_the_videos(tmp_path: Path) -> None:
 
 def test_a_pair_is_of_one_set_and_its_label_is_how_many_prefer_the_first(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, share=1)
-    caches, shape = samples._samples._caches["a"], samples._samples.shape
+    caches, shape = samples.samples._caches["a"], samples.samples.shape
     tokens = {
         read_tokens(caches, row.video_id, shape).temporal.tobytes(): row.mos
         for row in make_manifest(6)[:5].itertuples()
@@ -71,7 +71,7 @@ def test_the_loss_of_a_pair_is_that_of_its_label_beside_videos(tmp_path: Path) -
     tokenizer, llm = load_llm(str(save_tiny_llm(tmp_path / "llm")), "float32")
     chat = Chat(tokenizer)
     samples = make_samples(tmp_path, share=1)
-    model = LmmVqa(llm, samples._samples.shape, chat).eval()
+    model = LmmVqa(llm, samples.samples.shape, chat).eval()
     videos, pair = [samples[0], samples[1]], samples[7]
     with torch.no_grad():
         alone = model(**collate(videos))["loss"]
