@@ -29,6 +29,7 @@ class WithPairs(Dataset[Sample]):
             samples: the videos.
             share: pairs per video.
         """
+        self.videos = samples.videos
         self._samples, self._seed, self._epoch = samples, seed, 0
         members: dict[str, list[int]] = {}
         for index, video in enumerate(samples.videos):

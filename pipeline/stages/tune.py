@@ -1,5 +1,6 @@
 """Stage tune: reads data/instruct/<dataset>.jsonl and data/<dataset>/{spatial,temporal}/ of the
-training sets, writes results/model/. Killed, it goes on from results/.tuning/.
+training sets, writes results/model/. Killed, it goes on from results/.tuning/. Several processes
+can share the work, see docs/tuning.md.
 
 Params: seed, tune, spatial, temporal; data sets' label sources go into the card.
 """
@@ -8,7 +9,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 
-from llm_head import checkpoint, instruct
+from llm_head import checkpoint, instruct, processes
 from llm_head.config import TuneConfig
 from llm_head.tune import tune
 from pipeline import layout
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 def run(params: Params) -> None:
     """Tune the head and write its checkpoint."""
+    if not processes.is_first():
+        logging.getLogger().setLevel(logging.ERROR)
     settings = params.tune
     records = [
         record
@@ -32,6 +35,8 @@ def run(params: Params) -> None:
         for name in settings.train_on
     }
     tuned = tune(records, caches, config, params.run.device, layout.TUNING)
+    if not processes.is_first():
+        return
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
     checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
     shutil.rmtree(layout.TUNING, ignore_errors=True)
