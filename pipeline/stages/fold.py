@@ -35,6 +35,7 @@ def run(params: Params, dataset: str, part: int) -> None:
         LeakError: if a test video is trained on too and protocol.leaks is stop.
         ProtocolError: if the data set cannot be divided.
     """
+    processes.begin()
     config = TuneConfig(
         **params.tune.model_dump(exclude={"train_on", "epochs", "weights"}),
         weights={},

@@ -21,8 +21,7 @@ log = logging.getLogger(__name__)
 
 def run(params: Params) -> None:
     """Tune the head and write its checkpoint."""
-    if not processes.is_first():
-        logging.getLogger().setLevel(logging.ERROR)
+    processes.begin()
     settings = params.tune
     records = [
         record

@@ -14,6 +14,7 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
+from llm_head import processes
 from pipeline import layout, manifest
 from pipeline.settings import Params
 from pipeline.stages import instruct, tune
@@ -45,6 +46,12 @@ def test_profiles_are_what_accelerate_reads(profile: Path) -> None:
     assert (config.num_processes, config.num_machines, config.use_cpu) == (4, 1, False)
     command = f"accelerate launch --config_file profiles/accelerate/{profile.name} "
     assert command in profile.read_text() and command in (DOCS / "tuning.md").read_text()
+
+
+def test_shards_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(processes.ProcessesError, match=r"ACCELERATE_USE_FSDP is set: .*ddp\.yaml"):
+        processes.begin()
 
 
 @pytest.mark.slow
