@@ -37,6 +37,7 @@ class WithPairs(Dataset[Sample]):
                 members.setdefault(video.dataset, []).append(index)
         self._others = {name: found for name, found in members.items() if len(found) > 1}
         self._pairs = round(share * len(samples)) if self._others else 0
+        self._unknown = np.zeros_like(samples[0].words) if self._pairs else np.zeros(0)
         self._questions = [_question(samples.chat, q) for q in questions.QUESTIONS["compare"]]
 
     def set_epoch(self, epoch: int) -> None:
@@ -62,7 +63,7 @@ class WithPairs(Dataset[Sample]):
                 wording,
             ],
             tokens=joined(*shown),
-            words=np.zeros(sum(map(len, questions.WORDS.values()))),
+            words=self._unknown,
             mos=np.nan,
             dataset=videos[0].dataset,
             better=preference(*(float(video.mos or 0.0) for video in videos)),
