@@ -20,7 +20,8 @@ from transformers import (
 from llm_head import processes
 from llm_head.config import TuneConfig
 from llm_head.data import collate
-from llm_head.model import LmmVqa, on_device
+from llm_head.llm import on_device
+from llm_head.model import LmmVqa
 from llm_head.pairs import WithPairs
 from llm_head.resume import Keeper, ResumableTrainer, Saver, last
 

@@ -9,7 +9,8 @@ from scipy.special import ndtr
 
 from llm_head import instruct
 from llm_head.data import Samples, collate, group, read_tokens, token_names, token_shape
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.pair import SPREAD, compare_together
 from llm_head.pairs import WithPairs
 from llm_head.prompts import Chat
