@@ -27,7 +27,8 @@ from llm_head import lora
 from llm_head.calibrate import ScoreMap
 from llm_head.card import card
 from llm_head.config import TuneConfig
-from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
+from llm_head.llm import llm_identity, load_llm, on_device
+from llm_head.model import LmmVqa
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from pipeline.cache import Kind, canonical, fingerprint_sha256

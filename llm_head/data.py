@@ -214,11 +214,6 @@ class Samples(Dataset[Sample]):
         """Draw other conversations; the trainer calls it."""
         self._epoch = epoch
 
-    @property
-    def word_count(self) -> int:
-        """Return W of `truth`."""
-        return len(self._words[0])
-
     def __len__(self) -> int:
         return len(self.mix)
 

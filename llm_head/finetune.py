@@ -14,7 +14,7 @@ from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import on_device
+from llm_head.llm import on_device
 from llm_head.readout import ReadOut
 from llm_head.tune import Tuned, TuneError, samples_of, videos_of, with_pairs
 

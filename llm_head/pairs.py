@@ -29,39 +29,41 @@ class WithPairs(Dataset[Sample]):
             samples: the videos.
             share: pairs per video.
         """
-        self.samples, self._seed, self._epoch = samples, seed, 0
+        self.videos = samples.videos
+        self._samples, self._seed, self._epoch = samples, seed, 0
         members: dict[str, list[int]] = {}
         for index, video in enumerate(samples.videos):
             if video.mos is not None:
                 members.setdefault(video.dataset, []).append(index)
         self._others = {name: found for name, found in members.items() if len(found) > 1}
         self._pairs = round(share * len(samples)) if self._others else 0
+        self._unknown = np.zeros_like(samples[0].words) if self._pairs else np.zeros(0)
         self._questions = [_question(samples.chat, q) for q in questions.QUESTIONS["compare"]]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other pairs and conversations; the trainer calls it."""
         self._epoch = epoch
-        self.samples.set_epoch(epoch)
+        self._samples.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self.samples) + self._pairs
+        return len(self._samples) + self._pairs
 
     def __getitem__(self, place: int) -> Sample:
-        if place < len(self.samples):
-            return self.samples[place]
-        name = f"{self._seed}/{self._epoch}/pair {place - len(self.samples)}"
+        if place < len(self._samples):
+            return self._samples[place]
+        name = f"{self._seed}/{self._epoch}/pair {place - len(self._samples)}"
         rng = random.Random(hashlib.sha256(name.encode()).digest())
         first, second = self._draw(rng)
-        videos = [self.samples.videos[index] for index in (first, second)]
-        shown = [self.samples.read(index, rng) for index in (first, second)]
-        wording = rng.choice(self._questions) if self.samples.parts else self._questions[0]
+        videos = [self._samples.videos[index] for index in (first, second)]
+        shown = [self._samples.read(index, rng) for index in (first, second)]
+        wording = rng.choice(self._questions) if self._samples.parts else self._questions[0]
         return Sample(
             segments=[
-                pair_root(self.samples.chat, self.samples.shape, *shown),
+                pair_root(self._samples.chat, self._samples.shape, *shown),
                 wording,
             ],
             tokens=joined(*shown),
-            words=np.zeros(self.samples.word_count),
+            words=self._unknown,
             mos=np.nan,
             dataset=videos[0].dataset,
             better=preference(*(float(video.mos or 0.0) for video in videos)),
@@ -70,8 +72,8 @@ class WithPairs(Dataset[Sample]):
     def _draw(self, rng: random.Random) -> tuple[int, int]:
         """Return two videos: one as often as its set's weight says, and another of its set."""
         while True:
-            index, _ = self.samples.mix.at(rng.randrange(len(self.samples)), self._epoch)
-            video = self.samples.videos[index]
+            index, _ = self._samples.mix.at(rng.randrange(len(self._samples)), self._epoch)
+            video = self._samples.videos[index]
             if video.mos is None or video.dataset not in self._others:
                 continue
             other = rng.choice(self._others[video.dataset])

@@ -18,7 +18,8 @@ from llm_head.config import TuneConfig
 from llm_head.data import Caches, Samples, Video, closed_tasks, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
+from llm_head.llm import llm_identity, load_llm, on_device
+from llm_head.model import LmmVqa
 from llm_head.pairs import WithPairs
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat

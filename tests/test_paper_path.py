@@ -64,7 +64,7 @@ def small_copy(root: Path) -> Params:
 
 def test_from_video_files_to_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    TREES["lsvq"](tmp_path / "lsvq", 4)
+    TREES["lsvq"](tmp_path / "lsvq", 3)
     write_moving_video(tmp_path / f"lsvq/{LONG}.mp4", seconds=SECONDS)
     params = small_copy(tmp_path)
     manifest.run(params, "lsvq")
@@ -89,7 +89,7 @@ def test_from_video_files_to_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     predict.run(params, "lsvq")
     found = pd.read_csv(layout.predictions("lsvq")).set_index("video_id")
-    assert len(found) == 8
+    assert len(found) == 6
     for column in ("score", "score_generated", "score_digits"):
         assert found[column].between(0, 100).all()
     scored = Scorer(layout.MODEL, device="cpu").score(f"lsvq/{LONG}.mp4", timeline=True)

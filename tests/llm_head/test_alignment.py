@@ -7,7 +7,8 @@ from llm_head import instruct
 from llm_head.align import align
 from llm_head.alignment import Alignment
 from llm_head.data import Samples, group, token_names, token_shape
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
 from llm_head.questions import WORDS
 from tests.synthetic import make_caches, make_manifest

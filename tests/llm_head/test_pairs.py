@@ -9,7 +9,8 @@ from scipy.special import ndtr
 
 from llm_head import instruct
 from llm_head.data import Samples, collate, group, read_tokens, token_names, token_shape
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.pair import SPREAD, compare_together
 from llm_head.pairs import WithPairs
 from llm_head.prompts import Chat
@@ -47,7 +48,7 @@ def test_pairs_stand_behind_the_videos(tmp_path: Path) -> None:
 
 def test_a_pair_is_of_one_set_and_its_label_is_how_many_prefer_the_first(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, share=1)
-    caches, shape = samples.samples._caches["a"], samples.samples.shape
+    caches, shape = samples._samples._caches["a"], samples._samples.shape
     tokens = {
         read_tokens(caches, row.video_id, shape).temporal.tobytes(): row.mos
         for row in make_manifest(6)[:5].itertuples()
@@ -71,7 +72,7 @@ def test_the_loss_of_a_pair_is_that_of_its_label_beside_videos(tmp_path: Path) -
     tokenizer, llm = load_llm(str(save_tiny_llm(tmp_path / "llm")), "float32")
     chat = Chat(tokenizer)
     samples = make_samples(tmp_path, share=1)
-    model = LmmVqa(llm, samples.samples.shape, chat).eval()
+    model = LmmVqa(llm, samples._samples.shape, chat).eval()
     videos, pair = [samples[0], samples[1]], samples[7]
     with torch.no_grad():
         alone = model(**collate(videos))["loss"]

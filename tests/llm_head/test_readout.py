@@ -9,7 +9,8 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from llm_head import questions
 from llm_head.levels import level_of, mos_of
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
