@@ -26,25 +26,26 @@ from llm_head.bootstrap import content_codes, counted_ranks, interval, pearson, 
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, read_tokens
-from llm_head.levels import CENTRES, LEVELS
+from llm_head.levels import CENTRES
 from llm_head.shown import pad
 from llm_head.tune import tune
 from pipeline import layout, manifest
 from pipeline.cache import TokenCache
 from pipeline.settings import Params, load
 
+FROZEN = {"lora_rank": 0, "practice_steps": 0, "align_weight": 3.0, "epochs": 4}
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
+    "frozen LLM": FROZEN,
+    "no practice": {"practice_steps": 0, "align_weight": 3.0},
+    "no alignment": {**FROZEN, "align_steps": 0, "align_weight": 0.0},
     "spatial tokens only": {"tokens": "spatial"},
     "temporal tokens only": {"tokens": "temporal"},
     "mean over time": {"time": "mean"},
     "projector vit": {"projector": "vit"},
     "projector resampler": {"projector": "resampler", "queries": 4},
-    "no alignment": {"align_steps": 0, "align_weight": 0.0},
-    "alignment before, not beside": {"align_weight": 0.0},
     "hard levels": {"level_std": 0},
-    "LoRA, rank 8": {"lora_rank": 8},
-    "ranking loss, weight 1": {"rank_weight": 1.0},
+    "ranking loss": {"rank_weight": 1.0},
     "size cue": {"cue": "text"},
     "second markers": {"markers": True},
 }
@@ -94,9 +95,9 @@ def run(params: Params, seed: int, folder: Path) -> None:
 def shown(head: Head, caches: Caches, video: str) -> float:
     """Return the score, 10-90, of the level words that a video's tokens are nearest to."""
     tokens = pad([read_tokens(caches, video, head.shape)])
-    mean = head.model.projector(tokens["spatial"], tokens["temporal"]).mean((1, 2))
-    nearness = head.model.alignment.choice(mean)[0, : len(LEVELS)]
-    return float(nearness.double().softmax(-1) @ torch.from_numpy(CENTRES))
+    projected = head.model.projector(tokens["spatial"], tokens["temporal"])
+    (levels,) = head.model.alignment.shown(projected, tokens["seconds"])
+    return float(levels.double() @ torch.from_numpy(CENTRES))
 
 
 class Row:

@@ -1,18 +1,20 @@
-"""The first step of tuning: alignment of the projector alone, see `llm_head.alignment`."""
+"""The first steps of tuning: the projector alone, then the LLM's reading of what it shows."""
 
 import logging
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from llm_head.data import Samples
+from llm_head.data import Samples, collate
 from llm_head.model import LmmVqa
+from llm_head.practice import mixed, mixed_words, mixture
 from llm_head.shown import pad
 
 BATCH = 16
-RATE = 1e-3  # highest learning rate; it warms up and falls to zero
 LOG_EVERY = 50
 _WARM_UP = 0.1
+_RATES = {"alignment": 1e-3, "practice": 6e-4}  # highest; they warm up and fall to zero
 
 log = logging.getLogger(__name__)
 
@@ -20,34 +22,81 @@ log = logging.getLogger(__name__)
 def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
     """Train a model's projector by the alignment loss alone; the LLM is not run.
 
+    Every video comes mixed with another one, see `practice.mixed`.
+
     Args:
         samples: of the training split.
         steps: batches of 16 videos, drawn without repeats until all have had their turn.
     """
+    device = model.head.device
+
+    def loss_of(drawn: Sequence[int], step: int) -> Tensor:
+        found = [samples.shown(index, step) for index in drawn]
+        batch = {k: v.to(device) for k, v in pad([tokens for tokens, _ in found]).items()}
+        seconds, other = batch["seconds"], mixture(len(drawn), 0.0, device)
+        words = torch.stack([words for _, words in found]).to(device)
+        words = mixed_words(words, other, model.alignment.tasks)
+        parts = [mixed(batch[kind], seconds, other) for kind in ("spatial", "temporal")]
+        loss: Tensor = model.alignment(model.projector(*parts), seconds, words)
+        return loss
+
     parameters = list(model.projector.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.01)
+    model.train()
+    _train("alignment", parameters, len(samples), steps, seed, loss_of)
+
+
+def practise(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
+    """Train a model's LLM to say the level that it is shown, see `practice`; nothing else changes.
+
+    Args:
+        samples: of the training split; all their videos practise.
+        steps: as in `align`.
+    """
+    device = model.head.device
+
+    def loss_of(drawn: Sequence[int], step: int) -> Tensor:
+        samples.set_epoch(step)
+        batch = collate([samples[index] for index in drawn])
+        loss: Tensor = model(**{k: v.to(device) for k, v in batch.items()})["loss"]
+        return loss
+
+    parameters = [parameter for parameter in model.llm.parameters() if parameter.requires_grad]
+    share, samples.practice = samples.practice, 1.0
+    model.train()
+    _train("practice", parameters, len(samples), steps, seed, loss_of)
+    samples.practice = share
+    samples.set_epoch(0)
+
+
+def _train(
+    name: str,
+    parameters: list[nn.Parameter],
+    count: int,
+    steps: int,
+    seed: int,
+    loss_of: Callable[[Sequence[int], int], Tensor],
+) -> None:
+    """Take so many steps down a loss of some of `count` samples."""
+    rate = _RATES[name]
+    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, RATE, total_steps=steps + 1, pct_start=_WARM_UP
+        optimizer, rate, total_steps=steps + 1, pct_start=_WARM_UP
     )
     order = torch.Generator().manual_seed(seed)
-    model.train()
+    torch.manual_seed(seed)  # of mixtures, noise and dropout
     waiting: list[int] = []
     total, seen = 0.0, 0
     for step in range(1, steps + 1):
-        while len(waiting) < min(BATCH, len(samples)):
-            waiting += torch.randperm(len(samples), generator=order).tolist()
+        while len(waiting) < min(BATCH, count):
+            waiting += torch.randperm(count, generator=order).tolist()
         drawn, waiting = waiting[:BATCH], waiting[BATCH:]
-        found = [samples.shown(index, step) for index in drawn]
-        batch = pad([tokens for tokens, _ in found])
-        words = torch.stack([words for _, words in found])
-        projected = model.projector(batch["spatial"], batch["temporal"])
-        loss = model.alignment(projected, batch["seconds"], words)
+        loss = loss_of(drawn, step)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         total, seen = total + float(loss.detach()), seen + 1
         if step % LOG_EVERY == 0 or step == steps:
-            log.info("alignment: step %d of %d, loss %.3f", step, steps, total / seen)
+            log.info("%s: step %d of %d, loss %.3f", name, step, steps, total / seen)
             total, seen = 0.0, 0

@@ -8,11 +8,13 @@ would read the words, and tuning starts from there.
 """
 
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from llm_head.levels import LEVELS
 from llm_head.prompts import Chat, frame
 from llm_head.questions import WORDS
 
@@ -49,7 +51,8 @@ class Alignment(nn.Module):
         self._length = float(embeddings.detach().float().norm(dim=1).mean())
         frames = [chat.frames[task] for task in WORDS]
         frames += [frame([chat.answer(text) for text in told]) for told in (closed or {}).values()]
-        self._counts = [len(found.middles) for found in frames]
+        ends = [0, *accumulate(len(found.middles) for found in frames)]
+        self.tasks = [slice(start, end) for start, end in pairwise(ends)]
         for found in frames:
             ids = [list(middle or found.stem) for middle in found.middles]
             of_task = torch.stack([embeddings.detach()[i].float().mean(0) for i in ids])
@@ -72,13 +75,9 @@ class Alignment(nn.Module):
         """
         there = seconds[:, :, None].expand(projected.shape[:3]).float()
         size = there.sum((1, 2))
-        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / size[:, None]
-        choices = self.choice(mean)
+        choices = self._choice(projected, there)
         loss = projected.new_zeros(())
-        start = 0
-        for count in self._counts:
-            part = slice(start, start + count)
-            start += count
+        for part in self.tasks:
             known = words[:, part].sum(1) > 0
             if not known.any():
                 continue
@@ -90,7 +89,22 @@ class Alignment(nn.Module):
             loss = loss + (1 - near).mean() - (true * choice).sum(-1).mean()
         return loss
 
-    def choice(self, mean: Tensor) -> Tensor:
-        """Return (B, W): how near videos' mean tokens (B, L) are to each word, as logits."""
+    def _choice(self, projected: Tensor, there: Tensor) -> Tensor:
+        """Return (B, W): how near videos' mean tokens are to each word, as logits."""
+        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / there.sum((1, 2))[:, None]
         logits: Tensor = _SHARPNESS * (mean / self._length) @ self.directions.T
         return logits
+
+    def shown(self, projected: Tensor, seconds: Tensor) -> Tensor:
+        """Return (B, 5): the level that videos' tokens show, as probabilities of its words.
+
+        Args:
+            projected: (B, K, T, L).
+            seconds: bool (B, K).
+        """
+        there = seconds[:, :, None].expand(projected.shape[:3]).float()
+        return self._choice(projected, there)[:, : len(LEVELS)].softmax(-1)
+
+    def level_shift(self, amounts: Tensor) -> Tensor:
+        """Return (B, L): so much (B, 5) of each level word's direction, in lengths of a word."""
+        return self._length * amounts @ self.directions[: len(LEVELS)]

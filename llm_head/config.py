@@ -38,6 +38,7 @@ class TuneConfig:
     level_std: float
     align_steps: int
     align_weight: float
+    practice_steps: int
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
     pairs: float

@@ -166,6 +166,7 @@ class Sample:
     mos: float  # NaN where there is none
     dataset: str = ""
     better: float = np.nan  # of two videos: how many would prefer the first
+    practice: bool = False  # disturbed, and asked only for the level that it then shows
 
 
 class Samples(Dataset[Sample]):
@@ -202,6 +203,7 @@ class Samples(Dataset[Sample]):
         self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
         self._seed, self._epoch = seed, 0
         self.parts = parts
+        self.practice = 0.0  # share of the videos with a level that practise, see `practice`
         self.mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
@@ -220,17 +222,20 @@ class Samples(Dataset[Sample]):
     def __getitem__(self, place: int) -> Sample:
         index, turn = self.mix.at(place, self._epoch)
         rng, mos = self._rng(index, turn), self.videos[index].mos
+        drawn = self._draw(index, rng)
+        practice = mos is not None and self.practice > 0 and rng.random() < self.practice
         branches = [
             Segment(branch.ids, 0, branch.learned, branch.soft_at)
-            for branch in self._draw(index, rng)
+            for branch in (drawn[:1] if practice else drawn)
         ]
-        tokens = self.read(index, rng)
+        tokens, words = self.read(index, rng), self._words[index]
         return Sample(
             segments=[root(self.chat, self.shape, tokens), *branches],
             tokens=tokens,
-            words=self._words[index],
-            mos=np.nan if mos is None else mos,
+            words=np.zeros_like(words) if practice else words,
+            mos=np.nan if mos is None or practice else mos,
             dataset=self.videos[index].dataset,
+            practice=practice,
         )
 
     def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
@@ -333,5 +338,6 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
         "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
         "better": torch.tensor([sample.better for sample in samples], dtype=torch.float32),
+        "practice": torch.tensor([sample.practice for sample in samples]),
         "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
     }

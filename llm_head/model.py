@@ -15,6 +15,7 @@ from llm_head.alignment import Alignment
 from llm_head.levels import CENTRES, LEVELS
 from llm_head.llm import HeadError
 from llm_head.packing import IGNORE
+from llm_head.practice import disturbed, moved_tokens
 from llm_head.projector import Projector, TokenShape
 from llm_head.prompts import Chat
 from llm_head.ranking import rank_loss
@@ -70,12 +71,14 @@ class LmmVqa(nn.Module):
     centres: Tensor
 
     def train(self, mode: bool = True) -> "LmmVqa":
-        """Switch dropout of what is trained; a frozen LLM stays as it is."""
+        """Switch dropout of what is trained; what is frozen stays as it is."""
         super().train(mode)
         if self._frozen():
             self.llm.eval()
             for layer in self._recomputed():  # asks its own mode only; what is inside stays
                 layer.training = mode
+        if not any(parameter.requires_grad for parameter in self.projector.parameters()):
+            self.projector.eval()
         return self
 
     def recompute(self) -> None:
@@ -116,6 +119,7 @@ class LmmVqa(nn.Module):
         mos: Tensor,
         sets: Tensor,
         better: Tensor,
+        practice: Tensor,
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
@@ -134,21 +138,20 @@ class LmmVqa(nn.Module):
             mos: float (B,), NaN where unknown; read for the ranking loss only.
             sets: int64 (B,), equal for videos of the same data set.
             better: float (B,), of two videos the share that prefers the first, NaN: a single video.
+            practice: bool (B,), videos to disturb, whose level is then the one that they show.
 
         Returns:
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
             has no level answer.
         """
-        projected = self.projector(spatial, temporal)
+        projected, levels = self._project(spatial, temporal, seconds, words, practice)
         hidden, _ = self._run(ids, visual, positions, allowed, projected[seconds])
         rows, places = (labels != IGNORE).nonzero(as_tuple=True)
         logits = self.logits(hidden[rows, source[rows, places]])
         is_soft, is_pair = soft_at[rows, places], better.isfinite()[rows]
         is_level = is_soft & ~is_pair
         level_logits = logits[:, self.level_words]
-        level_loss = _soft_loss(
-            logits[is_level], self.level_words, words[rows[is_level], : len(LEVELS)]
-        )
+        level_loss = _soft_loss(logits[is_level], self.level_words, levels[rows[is_level]])
         preferred = better[rows[is_pair]]
         pair_loss = _soft_loss(
             logits[is_pair], self.order_words, torch.stack([preferred, 1 - preferred], dim=1)
@@ -167,6 +170,23 @@ class LmmVqa(nn.Module):
         if self.rank_weight:
             loss = loss + self.rank_weight * rank_loss(score, mos, sets)
         return {"loss": loss, "score": score.detach()}
+
+    def _project(
+        self, spatial: Tensor, temporal: Tensor, seconds: Tensor, words: Tensor, practice: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return projected tokens (B, K, T, L) and the soft labels of level (B, 5)."""
+        projected, levels = self.projector(spatial, temporal), words[:, : len(LEVELS)]
+        if not practice.any():
+            return projected, levels
+        with torch.no_grad():  # the projector does not learn from what it says itself
+            features = {"spatial": spatial, "temporal": temporal}
+            parts = disturbed(features, seconds, self.projector.stds())
+            moved = moved_tokens(self.projector(**parts), seconds, self.alignment)
+            shown = self.alignment.shown(moved, seconds)
+        return (
+            torch.where(practice[:, None, None, None], moved, projected),
+            torch.where(practice[:, None], shown, levels),
+        )
 
     def hidden(
         self,

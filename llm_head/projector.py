@@ -91,6 +91,14 @@ class Projector(nn.Module):
         projected: Tensor = self.norm(self.layers(parts))
         return projected
 
+    def stds(self) -> dict[str, Tensor]:
+        """Return the features' standard deviations (D,), by kind; 0-sized for what is not read."""
+        found = {kind: torch.zeros(0) for kind in ("spatial", "temporal")}
+        for kind, standard in self.standard.items():
+            assert isinstance(standard, _Standard)
+            found[kind] = standard.std
+        return {kind: std.to(self.norm.weight.device) for kind, std in found.items()}
+
     def set_statistics(self, kind: str, mean: Tensor, std: Tensor) -> None:
         """Store the training tokens' mean and standard deviation, both (D,), of one kind.
 

@@ -76,7 +76,12 @@ class Keeper(TrainerCallback):
     """Keeps the trained parameters of the best epoch in memory; a copy of the LLM is not made."""
 
     def __init__(self, model: LmmVqa) -> None:
-        self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        # a projector that is kept from here on was trained before, in the first steps of tuning
+        self.trained = {
+            name: parameter
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad or name.startswith("projector.")
+        }
         self.best: dict[str, Tensor] = {}
         self.least = np.inf
         self.epoch = 0.0

@@ -12,7 +12,7 @@ import torch
 from transformers import set_seed
 
 from llm_head import lora, resume
-from llm_head.align import align
+from llm_head.align import align, practise
 from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, Samples, Video, closed_tasks, group, token_shape
@@ -21,6 +21,7 @@ from llm_head.instruct import Record
 from llm_head.llm import llm_identity, load_llm, on_device
 from llm_head.model import LmmVqa
 from llm_head.pairs import WithPairs
+from llm_head.practice import SHARE
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
@@ -112,8 +113,16 @@ def tune(
     if work:
         start = llm_identity(config.llm, llm)
         work = work / resume.key(records, caches, config, start, on_device(device))
-    if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
+    model.to(on_device(device))
+    begun = work and resume.last(work)  # the outcome of the first steps is in there
+    if config.align_steps and not begun:
         align(model, samples["train"], config.align_steps, config.seed)
+    if config.practice_steps:
+        # what the LLM has learned to read must not change its meaning
+        model.projector.requires_grad_(False)
+        samples["train"].practice = SHARE
+        if not begun:
+            practise(model, samples["train"], config.practice_steps, config.seed)
     history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     return Tuned(model.eval(), chat, history, best_epoch, calibration)

@@ -290,6 +290,8 @@ class TuneSettings(Section):
     """Steps of the projector alone, before the LLM is asked."""
     align_weight: float = Field(default=0.0, ge=0)
     """Weight of the alignment loss beside the LLM's."""
+    practice_steps: int = Field(default=0, ge=0)
+    """Steps in which an LLM with LoRA learns to say what it is shown; the projector then stays."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
     pairs: float = Field(default=0.0, ge=0)
@@ -306,6 +308,12 @@ class TuneSettings(Section):
     def _markers_have_seconds(self) -> "TuneSettings":
         if self.markers and self.time == "mean":
             raise ValueError("markers number the seconds, which time: mean averages away")
+        return self
+
+    @model_validator(mode="after")
+    def _practice_has_what_it_needs(self) -> "TuneSettings":
+        if self.practice_steps and not (self.lora_rank and self.align_steps):
+            raise ValueError("practice_steps trains the LoRA layers after alignment: it needs both")
         return self
 
     @model_validator(mode="after")

@@ -47,7 +47,7 @@ def run(folder: Path, model: Path) -> None:
     config = make_config(
         folder,
         **{"epochs": 3, "batch_size": 2, "dropout": 0.1, "learning_rate": 2e-3},
-        **{"align_steps": 3, "align_weight": 1.0, "lora_rank": 2},
+        **{"align_steps": 3, "align_weight": 1.0, "lora_rank": 2, "practice_steps": 2},
     )
     caches = make_caches(folder / "cache", table)
     tuned = tune(make_records(table), {"d": caches}, config, "cpu", folder / "work")

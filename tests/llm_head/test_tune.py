@@ -45,6 +45,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         level_std=12.0,
         align_steps=0,
         align_weight=0.0,
+        practice_steps=0,
         level_spread="fixed",
         rank_weight=0.0,
         pairs=0.0,
