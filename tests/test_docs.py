@@ -59,6 +59,8 @@ ELSEWHERE = {
     ("docs/understanding.md", "dvc repro answer@NAME"): (
         "test_what_others_ask_and_answer_is_learned_and_tested"
     ),
+    ("docs/understanding.md", "lmms-eval "): "test_what_lmms_eval_is_told_is_what_ask_says",
+    ("docs/understanding.md", "pip "): "installs what that test needs and CI does without",
     ("docs/scoring.md", "lmm-vqa model pu"): "test_the_commands_by_the_client_s_own_settings",
 }
 PYTHON_ELSEWHERE = {"docs/new-dataset.md": "test_the_page_s_adapter_reads_the_page_s_data_set"}
