@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix dag notebooks picture reference clean
+.PHONY: help install demo test bench check fix dag notebooks picture reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -28,6 +28,10 @@ demo: $(READY) ## run the whole pipeline on real video and print the result tabl
 
 test: check ## check style, types and import rules, then run every test
 	pytest
+
+bench: $(READY) ## measure speed, about a quarter of an hour; writes results/bench.md and .json
+	for part in spatial temporal llm; do lmm-vqa weights $$part; done
+	$(BIN)/python -m benchmarks.bench
 
 check: $(READY) ## ruff, mypy strict, import rules
 	ruff format --check .

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from encoders.weights import EncoderError
 
@@ -86,14 +85,6 @@ class I3D(nn.Module):
                 found[name] = x
         return found
 
-    def fold(self) -> "I3D":
-        """Multiply the normalisation into the convolutions (for inference) and return self."""
-        for module in self.modules():
-            if isinstance(module, _Unit) and isinstance(module.bn, nn.BatchNorm3d):
-                module.conv = fuse_conv_bn_eval(module.conv.eval(), module.bn.eval())
-                module.bn = nn.Identity()
-        return self
-
 
 class _Unit(nn.Module):
     """Convolution, batch normalisation and ReLU."""
@@ -104,7 +95,7 @@ class _Unit(nn.Module):
         # with stride 1 "SAME" is symmetric and the convolution's own padding is faster
         padding = kernel // 2 if stride == 1 else 0
         self.conv = nn.Conv3d(channels, out, kernel, stride, padding, bias=False)
-        self.bn: nn.Module = nn.BatchNorm3d(out, eps=1e-3)
+        self.bn = nn.BatchNorm3d(out, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         if self._stride != (1, 1, 1):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from encoders import prepare
+from encoders.onednn import fold, through_onednn
 from encoders.weights import EncoderError, load_strictly, read_state_dict, seeded, sha256
 
 with warnings.catch_warnings():  # its parts use what torch now deprecates
@@ -19,7 +20,7 @@ with warnings.catch_warnings():  # its parts use what torch now deprecates
     # never pytorchvideo.transforms: it needs an old torchvision
     from pytorchvideo.models import hub
 
-VERSION = 1  # raise it when the same settings and weights give other numbers
+VERSION = 2  # raise it when the same settings and weights give other numbers
 
 URL = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/SLOWFAST_8x8_R50.pyth"
 ALPHA = 4  # frames of the fast pathway per frame of the slow one
@@ -75,7 +76,8 @@ class SlowFastEncoder:
             "dtype": "float32",
         }
         blocks = cast(nn.ModuleList, net.blocks)  # five stages, pooling, classifier
-        self._stages = blocks[:5].eval().requires_grad_(False).to(device)
+        folded = fold(blocks[:5].eval().requires_grad_(False)).to(device)
+        self._stages = through_onednn(folded, device)
         self._pathway, self._frames = pathway, frames
         self._size_px, self._device = size_px, device
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from llm_head.checkpoint import Head
-from llm_head.data import VideoTokens, pad, root
 from llm_head.packing import Segment, pack
 from llm_head.readout import repeatable, totals
+from llm_head.shown import VideoTokens, pad, root
 
 
 def likelihoods(
@@ -23,7 +23,7 @@ def likelihoods(
     model, chat = head.model, head.chat
     branches = [chat.answer(answer) for answer in answers]
     segments = [
-        root(head.shape, len(video[0])),
+        root(chat, head.shape, video),
         Segment(chat.question(question), parent=0),
         *(Segment(ids, parent=1, learned=(True,) * len(ids)) for ids in branches),
     ]

@@ -9,14 +9,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from llm_head.baselines import BASELINES, fit_predict, video_features
 from llm_head.calibrate import ScoreMap
 from llm_head.checkpoint import Head
+from llm_head.cue import cue
 from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
 from llm_head.readout import Answer, ReadOut, repeatable
-from llm_head.small_head import fit_predict_heads
 from llm_head.timeline import timeline
 from pipeline.cache import Kind
 
@@ -48,10 +47,12 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
     rows: list[dict[Any, Any]] = table.reindex(columns=LABELS).to_dict("records")
 
     def ask(row: dict[Any, Any]) -> Answer:
-        (answer,) = readout.answers([read_tokens(caches, row["video_id"], head.shape)])
+        tokens = read_tokens(caches, row["video_id"], head.shape, cue(row))
+        (answer,) = readout.answers([tokens])
         return answer
 
-    for row, answer in zip(rows, _side_by_side(head, ask, rows), strict=True):
+    answers = _side_by_side(head, ask, table.to_dict("records"))
+    for row, answer in zip(rows, answers, strict=True):
         yield {**row, **columns(answer, head.calibration)}
 
 
@@ -67,7 +68,8 @@ def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
 
-    def ask(video_id: str) -> list[dict[str, Any]]:
+    def ask(row: dict[Any, Any]) -> list[dict[str, Any]]:
+        video_id = row["video_id"]
         tokens = {kind: cache.read(video_id) for kind, cache in caches.items()}
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
         start_s = next(iter(tokens.values())).pts_s.tolist()
@@ -79,10 +81,10 @@ def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[
                 "score_std": round(second.score_std, DECIMALS),
                 "level": second.level,
             }
-            for second in timeline(readout, arrays, head.shape, start_s)
+            for second in timeline(readout, arrays, head.shape, start_s, cue=cue(row))
         ]
 
-    yield from _side_by_side(head, ask, table["video_id"].tolist())
+    yield from _side_by_side(head, ask, table.to_dict("records"))
 
 
 def _side_by_side(head: Head, ask: Callable[[_In], _Out], values: Sequence[_In]) -> Iterator[_Out]:
@@ -128,6 +130,10 @@ def baselines(
             and split val to choose the epoch of the small heads.
         table: videos to predict, all with tokens in `caches`.
     """
+    # here, since they load scikit-learn, which `lmm-vqa score` has no use of
+    from llm_head.baselines import BASELINES, fit_predict
+    from llm_head.small_head import fit_predict_heads
+
     x, mos, groups = _learned(train, "train", shape)
     if not len(x):
         return {name: np.full(len(table), np.nan) for name in BASELINES}
@@ -157,9 +163,11 @@ def _learned(
 
 def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> NDArray[np.float64]:
     """Return ``(n, F)``."""
+    from llm_head.baselines import video_features
+
     rows = []
     for video_id in table["video_id"]:
-        spatial, temporal = read_tokens(caches, video_id, shape)
+        spatial, temporal, *_ = read_tokens(caches, video_id, shape)
         if not spatial.shape[1]:  # not read: one place without features
             spatial = np.zeros((len(spatial), 1, 0), dtype=np.float32)
         rows.append(video_features(spatial, temporal))

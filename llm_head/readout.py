@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from llm_head import questions
-from llm_head.data import VideoTokens, pad, root
 from llm_head.digits import DigitTree
 from llm_head.levels import expectation, level_of, mos_of
 from llm_head.model import LmmVqa
 from llm_head.packing import Packed, Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat, PromptError
+from llm_head.shown import VideoTokens, pad, root
 
 _NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when it is complete
 _BEGUN = re.compile(r"(\d|[1-9]\d|100)?|(\d|[1-9]\d)\.|100\.")  # and before
@@ -76,7 +76,7 @@ class ReadOut:
         Raises:
             PromptError: if the tokenizer has no single tokens for the digits and the point.
         """
-        self._model, self._level_std = model.eval(), level_std
+        self._model, self._chat, self._level_std = model.eval(), chat, level_std
         self._head: Any = None
         self._segments: list[Segment] = []  # after the video, which is number 0 of the tree
         self._add(chat, "level")
@@ -147,7 +147,7 @@ class ReadOut:
     ) -> tuple[Packed, Tensor, Any]:
         """Run the LLM once; return the layout, its last hidden states and its cache."""
         shape, device = self._model.projector.shape, self._model.head.device
-        packed = pack([[root(shape, len(spatial)), *segments] for spatial, _ in videos])
+        packed = pack([[root(self._chat, shape, video), *segments] for video in videos])
         if self._head is None:  # the text before the video: read once, used for every video
             self._head = self._model.head_cache(1)
         cache = copy.deepcopy(self._head)

@@ -18,7 +18,9 @@ from llm_head.config import TuneConfig
 from llm_head.data import Caches, Samples, Video, closed_tasks, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
+from llm_head.llm import llm_identity, load_llm, on_device
+from llm_head.model import LmmVqa
+from llm_head.pairs import WithPairs
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
@@ -91,6 +93,8 @@ def tune(
         ),
         projector=config.projector,
         queries=config.queries if config.projector == "resampler" else 0,
+        markers=config.markers,
+        cue=config.cue,
     )
     closed = closed_tasks(record for video in videos["train"] for record in video.records)
     model = LmmVqa(
@@ -110,7 +114,7 @@ def tune(
         work = work / resume.key(records, caches, config, start, on_device(device))
     if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
         align(model, samples["train"], config.align_steps, config.seed)
-    history, best_epoch = fit(model, samples, config, device, work)
+    history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     return Tuned(model.eval(), chat, history, best_epoch, calibration)
 
@@ -160,6 +164,11 @@ def samples_of(
     }
 
 
+def with_pairs(samples: Mapping[str, Samples], config: TuneConfig) -> dict[str, WithPairs]:
+    """Return the samples of each split, with as many pairs of videos as are asked for."""
+    return {split: WithPairs(of, config.pairs, config.seed) for split, of in samples.items()}
+
+
 def _check(records: Sequence[Record], caches: Mapping[str, Caches], config: TuneConfig) -> None:
     unknown = sorted({record.dataset for record in records} - set(caches))
     if unknown:
@@ -189,8 +198,8 @@ def _with_tokens(records: Sequence[Record], caches: Mapping[str, Caches]) -> lis
 def _standardise(model: LmmVqa, samples: Samples, kinds: Sequence[Kind]) -> None:
     for kind in kinds:
         count, total, squares = 0, np.zeros(1), np.zeros(1)
-        for spatial, temporal in samples.tokens(STATISTICS_VIDEOS):
-            tokens = spatial if kind == "spatial" else temporal
+        for video in samples.tokens(STATISTICS_VIDEOS):
+            tokens = video.spatial if kind == "spatial" else video.temporal
             flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float64)
             count, total = count + len(flat), total + flat.sum(0)
             squares = squares + (flat**2).sum(0)

@@ -66,6 +66,7 @@ def answer(
     questions: Sequence[Question],
     videos: Mapping[str, str],
     caches: Caches,
+    cues: Mapping[str, str],
     choose_by: ChooseBy,
     most_tokens: int,
 ) -> Iterator[dict[str, Any]]:
@@ -75,6 +76,7 @@ def answer(
 
     Args:
         videos: by question's id, the video's id in the caches.
+        cues: by video's id, see `llm_head.cue`.
         choose_by: letter: all choices stand in the question, and the letters' likelihood decides,
             as benchmarks of large models do; text: that of each choice as the answer to the bare
             question, for a head that has not learned to name letters.
@@ -82,7 +84,7 @@ def answer(
     """
     for asked in questions:
         video_id = videos[asked.id]
-        tokens = _tokens(head, caches, video_id, asked)
+        tokens = _tokens(head, caches, video_id, cues[video_id], asked)
         log_p: tuple[float, ...] = ()
         if not asked.choices:
             predicted = ask(head, tokens, asked.text, most_tokens)
@@ -180,7 +182,7 @@ def _metrics(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     return found
 
 
-def _tokens(head: Head, caches: Caches, video_id: str, question: Question) -> Any:
+def _tokens(head: Head, caches: Caches, video_id: str, cue: str, question: Question) -> Any:
     arrays: dict[Kind, Any] = {}
     for kind, cache in caches.items():
         found = cache.read(video_id)
@@ -195,4 +197,4 @@ def _tokens(head: Head, caches: Caches, video_id: str, question: Question) -> An
                 )
             tokens = tokens[inside]
         arrays[kind] = tokens
-    return choose(arrays, head.shape, video_id)
+    return choose(arrays, head.shape, video_id, cue)

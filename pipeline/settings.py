@@ -265,6 +265,10 @@ class TuneSettings(Section):
     """How tokens come to the LLM's width; vit: the authors' code."""
     queries: int = Field(default=8, ge=1)
     """Vectors per second that a resampler makes."""
+    markers: bool = False
+    """Whether a text with its number stands before the tokens of each second."""
+    cue: Literal["none", "text"] = "none"
+    """text: a video's size, frame rate and bit rate are said before the question."""
     epochs: float = Field(gt=0)
     """Passes over the training videos; the best one on validation videos is kept."""
     batch_size: int = Field(ge=1)
@@ -289,11 +293,20 @@ class TuneSettings(Section):
     """Weight of the alignment loss beside the LLM's."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
+    pairs: float = Field(default=0.0, ge=0)
+    """Pairs of videos per video that are shown together in an epoch, to learn which one is better;
+    0: none, and `lmm-vqa compare` goes by two scores."""
 
     @model_validator(mode="after")
     def _one_way_to_train_the_llm(self) -> "TuneSettings":
         if self.train_llm and (self.lora_rank or self.quantize != "none"):
             raise ValueError("train_llm trains all of the LLM: neither lora_rank nor quantize")
+        return self
+
+    @model_validator(mode="after")
+    def _markers_have_seconds(self) -> "TuneSettings":
+        if self.markers and self.time == "mean":
+            raise ValueError("markers number the seconds, which time: mean averages away")
         return self
 
     @model_validator(mode="after")

@@ -61,6 +61,10 @@ ELSEWHERE = {
     ),
     ("docs/understanding.md", "lmms-eval "): "test_what_lmms_eval_is_told_is_what_ask_says",
     ("docs/understanding.md", "pip "): "installs what that test needs and CI does without",
+    ("docs/tuning.md", "accelerate "): (
+        "test_two_processes_end_where_one_with_twice_the_batch_does"
+    ),
+    ("docs/tuning.md", "dvc commit "): "of an output that the line above makes",
     ("docs/scoring.md", "lmm-vqa model pu"): "test_the_commands_by_the_client_s_own_settings",
 }
 PYTHON_ELSEWHERE = {"docs/new-dataset.md": "test_the_page_s_adapter_reads_the_page_s_data_set"}

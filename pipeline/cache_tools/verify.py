@@ -54,7 +54,7 @@ def verify(folder: Path, manifest: pd.DataFrame | None = None, workers: int = 0)
     Args:
         manifest: with video_id and sha256; None: not compared.
         workers: processes; 0: one per core if that takes long, else this one. HDF5 holds one lock
-            per process, so threads gain little (benchmarks/caches.py measures both).
+            per process, so threads gain little (benchmarks/reading.py measures both).
 
     Raises:
         CacheError: if there is no index, or it cannot be read.

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from llm_head import checkpoint
+from llm_head.cue import cue
 from llm_head.video_questions import COLUMNS, Question, QuestionError, answer, metrics
 from pipeline import layout, manifest, questions
 from pipeline.atomic import write_text
@@ -49,7 +50,8 @@ def run(params: Params, dataset: str) -> None:
             f"{settings.file}: none of {len(asked)} questions is about a video of {dataset} that "
             f"has tokens; the first is about {asked[0].video!r}"
         )
-    rows = answer(head, there, found, caches, settings.choose_by, settings.most_tokens)
+    cues = {row["video_id"]: cue(row) for row in table.to_dict("records")}
+    rows = answer(head, there, found, caches, cues, settings.choose_by, settings.most_tokens)
     done = pd.DataFrame(bar(rows, len(there), "answer", "question"), columns=COLUMNS)
     write_text(layout.answers(dataset), done.to_csv(index=False, lineterminator="\n"))
     contents = dict(zip(table["video_id"], table["content"], strict=True))

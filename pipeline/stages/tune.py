@@ -1,6 +1,6 @@
 """Stage tune: reads data/instruct/<dataset>.jsonl (and .conversations.jsonl, where there is one)
 and data/<dataset>/{spatial,temporal}/ of the training sets, writes results/model/. Killed, it goes
-on from results/.tuning/.
+on from results/.tuning/. Several processes can share the work, see docs/tuning.md.
 
 Params: seed, tune, spatial, temporal, conversations; data sets' label sources go into the card.
 """
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from llm_head import checkpoint, instruct
+from llm_head import checkpoint, instruct, processes
 from llm_head.config import TuneConfig
 from llm_head.tune import tune
 from pipeline import layout
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 def run(params: Params) -> None:
     """Tune the head and write its checkpoint."""
+    processes.begin()
     settings = params.tune
     records = [
         record
@@ -35,6 +36,8 @@ def run(params: Params) -> None:
         for name in settings.train_on
     }
     tuned = tune(records, caches, config, params.run.device, layout.TUNING)
+    if not processes.is_first():
+        return
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
     checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
     shutil.rmtree(layout.TUNING, ignore_errors=True)

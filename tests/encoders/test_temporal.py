@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 from urllib.error import URLError
 
@@ -23,7 +24,7 @@ def network() -> nn.Module:
 @pytest.fixture(autouse=True)
 def built_once(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     """Building takes longer than running."""
-    monkeypatch.setattr(temporal.hub, "slowfast_r50", lambda pretrained: network)
+    monkeypatch.setattr(temporal.hub, "slowfast_r50", lambda pretrained: copy.deepcopy(network))
 
 
 def encoder(**changed: Any) -> SlowFastEncoder:
@@ -49,7 +50,8 @@ def test_equal_to_pytorchvideos_own_pooled_features(network: nn.Module) -> None:
         wanted = pool(pathways).flatten()
     token = encoder()([CLIPS[0]])[0]
     assert token.dtype == np.float16 and token.shape == (2304,)
-    np.testing.assert_array_equal(token, wanted.half())
+    # through other convolutions than pytorchvideo's, see encoders/onednn.py
+    np.testing.assert_allclose(token, wanted.half(), rtol=2e-3, atol=1e-4)
 
 
 def test_pathways_are_parts_of_both() -> None:

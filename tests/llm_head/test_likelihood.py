@@ -21,7 +21,7 @@ def test_it_is_what_the_llm_says_of_the_whole_conversation(head: Head) -> None:
     video, chat = make_video(0), head.chat
     (found,) = likelihoods(head, video, QUESTION, ["It is poor."])
     ids = chat.answer("It is poor.")
-    embeds = conversation(head.model, video, chat.question(QUESTION) + ids)
+    embeds = conversation(head.model, chat, video, chat.question(QUESTION) + ids)
     with torch.no_grad():
         logits = head.model.llm(inputs_embeds=embeds).logits[0]
     before = logits[-len(ids) - 1 : -1].log_softmax(-1)

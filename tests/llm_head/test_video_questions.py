@@ -23,6 +23,8 @@ from pipeline.cache import Kind, TokenCache
 from tests.llm_head.test_readout import SHAPE, make_model
 from tests.synthetic import FINGERPRINT
 
+CUES = {"v0": ""}
+
 
 def make(**changed: object) -> Question:
     fields = {"id": "1", "video": "v", "text": "Which?", "answer": "one", "kind": "k"}
@@ -116,8 +118,8 @@ def test_the_likeliest_choice_is_the_answer_and_an_open_one_is_written(
         make(id="part", choices=choices, span_s=(1.2, 1.9)),
     ]
     videos = {question.id: "v0" for question in asked}
-    by_letter = list(answer(head, asked, videos, caches, "letter", 5))
-    by_text = list(answer(head, asked, videos, caches, "text", 5))
+    by_letter = list(answer(head, asked, videos, caches, CUES, "letter", 5))
+    by_text = list(answer(head, asked, videos, caches, CUES, "text", 5))
     assert all(set(row) == set(COLUMNS) for row in by_letter)
     whole = {kind: found.read("v0").tokens for kind, found in caches.items()}
     tokens = choose(whole, SHAPE, "v0")
@@ -135,4 +137,4 @@ def test_a_part_that_the_video_has_not_is_an_error(tmp_path: Path, head: Head) -
     caches = caches_of(tmp_path)
     asked = [make(span_s=(7.0, 9.0))]
     with pytest.raises(QuestionError, match=r"7\.0 to 9\.0 s is no part of v0"):
-        list(answer(head, asked, {"1": "v0"}, caches, "text", 5))
+        list(answer(head, asked, {"1": "v0"}, caches, CUES, "text", 5))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.decode_memory import film, peak
+from benchmarks.film import film, peak
 
 
 @pytest.mark.slow

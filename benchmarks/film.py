@@ -1,6 +1,6 @@
 """Memory of decoding and encoding a long film: an hour of 1080 lines against ten minutes of it.
 
-`python benchmarks/decode_memory.py` makes the films (20 seconds of H.264, copied over and over),
+`python benchmarks/film.py` makes the films (20 seconds of H.264, copied over and over),
 reads each in a process of its own, and prints its peak. `--clip` is the number of instants per
 second of film that are kept at full size; the paper's is 32.
 """

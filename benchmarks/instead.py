@@ -1,0 +1,174 @@
+"""Extraction against what one would write or use instead: same videos, weights and tokens.
+
+The plain loop is that of SimpleVQA's and LMM-VQA's own code: every frame is decoded and made RGB,
+one pass per encoder, one `.npy` per second. PyAV stands for OpenCV here, which is no dependency;
+both call FFmpeg. The networks are those of this project, run as one finds them.
+"""
+
+import os
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.extraction import cluster, stage
+from benchmarks.measure import (
+    Networks,
+    Row,
+    apart,
+    clocks,
+    in_turns,
+    made_up_video,
+    networks,
+    ratio,
+)
+from encoders import prepare
+from encoders.temporal import SlowFastEncoder
+from pipeline.encode import Encoder
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How much is measured."""
+
+    heights: tuple[int, ...] = (270, 1080)
+    seconds: float = 4
+    videos: int = 4
+    turns: int = 1
+    workers: int = len(os.sched_getaffinity(0))
+    slowfast_px: int = 224  # 0: not measured
+
+
+def measure(setting: Setting | None = None) -> list[Row]:
+    """Return the figures of this group."""
+    setting, nets = setting or Setting(), networks()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder, cluster(setting.workers) as run:
+        for height in setting.heights:
+            clip = made_up_video(Path(folder) / f"{height}.mp4", height, setting.seconds)
+            videos = [clip] * setting.videos
+            ours = stage(videos, "both", nets, run)
+            ways = {
+                "ours": ours,
+                "plain": lambda v=videos: plain(v, nets),
+                "twice": lambda v=videos: [
+                    stage(v, kind, nets, run)() for kind in ("spatial", "temporal")
+                ],
+                "loader": lambda v=videos: by_loader(v, nets, setting.workers),
+            }
+            wall, cpu = apart(in_turns(ways, setting.turns, clocks))
+            size = f"{setting.videos} videos of {setting.seconds:g} s, {height} lines"
+            name = f"`extract`, {setting.workers} workers, times faster"
+            for way, against, goal in (
+                ("plain", "a plain loop, torch on all cores", ">= 3"),
+                ("twice", "one pass per encoder", ""),
+                ("loader", f"a DataLoader of {setting.workers} workers that decode", ""),
+            ):
+                rows += [
+                    Row(name, ratio(wall, way, "ours"), "x", against, size, nets.weights, goal),
+                    Row(f"{name}, processor time", ratio(cpu, way, "ours"), "x", against, size,
+                        nets.weights),
+                ]  # fmt: skip
+            rows.append(
+                Row("largest difference of a plain loop's token", difference(clip, nets), "",
+                    "the token's largest number", size, nets.weights, "<= 0.01")
+            )  # fmt: skip
+    return rows + (slowfast(setting) if setting.slowfast_px else [])
+
+
+def seconds_of(path: Path) -> Iterator[list[np.ndarray]]:
+    """Yield the frames of each second, as a loop over frame numbers gives them."""
+    with av.open(str(path)) as container:
+        rate = round(container.streams.video[0].average_rate or 30)
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    for start in range(0, len(frames), rate):
+        yield frames[start : start + rate]
+
+
+def tokens_of(path: Path, kind: str, encode: Encoder, frames: int) -> Iterator[np.ndarray]:
+    """Yield a token, or tokens, per second of a video."""
+    for second in seconds_of(path):
+        clip = np.stack([second[n * len(second) // frames] for n in range(frames)])
+        yield encode([second[0] if kind == "spatial" else clip])[0]
+
+
+def plain(videos: Sequence[Path], nets: Networks) -> None:
+    """Encode videos one after the other, an encoder at a time, a file per second."""
+    encoders = {kind: nets.built(kind) for kind in ("spatial", "temporal")}
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind, encode in encoders.items():
+            for number, path in enumerate(videos):
+                for second, token in enumerate(tokens_of(path, kind, encode, nets.temporal.frames)):
+                    np.save(f"{scratch}/{kind}-{number}-{second}.npy", token)
+    torch.set_num_threads(1)
+
+
+class Decoded(Dataset[list[list[np.ndarray]]]):
+    """Videos as frames, decoded by whoever asks."""
+
+    def __init__(self, videos: Sequence[Path]) -> None:
+        self._videos = videos
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def __getitem__(self, index: int) -> list[list[np.ndarray]]:
+        return list(seconds_of(self._videos[index]))
+
+
+def by_loader(videos: Sequence[Path], nets: Networks, workers: int) -> None:
+    """Decode in the workers of torch's DataLoader, encode here."""
+    spatial, temporal, frames = nets.built("spatial"), nets.built("temporal"), nets.temporal.frames
+    loader = DataLoader(Decoded(videos), batch_size=None, num_workers=workers)
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, video in enumerate(loader):
+            for place, second in enumerate(video):
+                clip = np.stack([second[n * len(second) // frames] for n in range(frames)])
+                np.save(f"{scratch}/s-{number}-{place}.npy", spatial([np.asarray(second[0])])[0])
+                np.save(f"{scratch}/t-{number}-{place}.npy", temporal([clip])[0])
+
+
+def difference(path: Path, nets: Networks) -> float:
+    """Return how far a plain loop's spatial tokens are from the stage's; 1: the largest number."""
+    from pipeline.video import chunks
+
+    encode = nets.built("spatial")
+    ours = np.stack([encode([chunk.key_frame])[0] for chunk in chunks(path, 0)]).astype(float)
+    theirs = np.stack([*tokens_of(path, "spatial", encode, nets.temporal.frames)]).astype(float)
+    return float(np.abs(ours - theirs).max() / np.abs(ours).max())
+
+
+def slowfast(setting: Setting) -> list[Row]:
+    """Compare the pathway that is asked for with both, which the authors' code computes."""
+    rng = np.random.default_rng(0)
+    clip = rng.integers(0, 255, (32, setting.slowfast_px, setting.slowfast_px, 3), np.uint8)
+    small = np.stack(prepare.clip(clip, 32, setting.slowfast_px))
+    encoders = {
+        pathway: SlowFastEncoder(
+            pretrained="random",
+            pathway=pathway,
+            frames=32,
+            size_px=setting.slowfast_px,
+            device="cpu",
+        )
+        for pathway in ("fast", "slow", "both")
+    }
+    torch.set_num_threads(1)
+    times = in_turns({p: lambda e=e: e([small]) for p, e in encoders.items()}, 1)
+    size, weights = f"32 frames of {setting.slowfast_px} px", "SlowFast R50 (random)"
+    rows = [
+        Row(f"SlowFast, pathway {pathway}, times faster", ratio(times, "both", pathway), "x",
+            "both pathways", size, weights)
+        for pathway in ("fast", "slow")
+    ]  # fmt: skip
+    return [
+        *rows,
+        Row("SlowFast, both pathways", statistics.median(times["both"]), "s", "", size, weights),
+    ]

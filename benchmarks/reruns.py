@@ -1,0 +1,233 @@
+"""What running again costs: nothing changed, one video added, one setting changed.
+
+    python -m benchmarks.reruns 10 1000 100000 1000000    # the table of docs/reliability.md
+
+Caches are synthetic: copies of one small token file, so that 100,000 of them take 1 GB and not a
+day. A cold run is measured on real clips and multiplied. The plan reads the manifest from CSV as
+the stage does. "Nothing known" is the plan after the journal was lost, or DVC has restored the
+files: each is opened and read.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmarks.measure import ROOT, Row, in_turns, made_up_video, networks
+from pipeline import extract, journal, layout, manifest
+from pipeline.cache import Tokens, fingerprint_sha256, token_name, write_index, write_tokens
+from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
+from pipeline.plan import plan
+from pipeline.settings import RunSettings, SpatialSettings
+
+RUN = RunSettings(scheduler="none", device="cpu")
+SETTINGS = SpatialSettings(
+    model="efficientnet_lite0", pretrained="random", layers=(1,), grid=1, frame="whole", size_px=32
+)
+OTHER = SETTINGS.model_copy(update={"layers": (2,)})
+SHA256 = "0" * 64
+READ_ALL_UP_TO = 100_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How much is measured."""
+
+    rows: tuple[int, ...] = (10, 1000, 100_000)
+    dvc_rows: tuple[int, ...] = (10, 1000)  # DVC hashes each file once: minutes for 100,000
+    turns: int = 3
+    clip_s: float = 4
+    clip_height: int = 540
+
+
+def write_manifest(path: Path, rows: int) -> None:
+    """Write a manifest of v0000000, v0000001, ... in sub-folders of a thousand."""
+    ids = [f"b{row // 1000:04d}/v{row:07d}" for row in range(rows)]
+    columns: dict[str, object] = dict.fromkeys(manifest.COLUMNS, "")
+    columns |= dict.fromkeys(manifest.NUMBER_COLUMNS, 1.0)
+    columns |= {"video_id": ids, "path": [f"{i}.mp4" for i in ids], "sha256": SHA256}
+    manifest.write(path, pd.DataFrame(columns))
+
+
+def write_cache(target: Target, rows: int) -> None:
+    """Fill a cache with copies of one token file; copies, since a link would share its stamp."""
+    made = fingerprint(target.settings, encoder(target.settings, "cpu"))
+    target.folder.mkdir(parents=True)
+    first = target.folder / "first.bin"
+    write_tokens(first, Tokens(np.ones((1, 8), np.float16), np.zeros(1)), made, SHA256)
+    content = first.read_bytes()
+    first.unlink()
+    ids = [f"b{row // 1000:04d}/v{row:07d}" for row in range(rows)]
+    for row, video_id in enumerate(ids):
+        path = target.folder / token_name(video_id)
+        if row % 1000 == 0:
+            path.parent.mkdir()
+        path.write_bytes(content)
+    files, _ = journal.scan(target.folder)
+    wanted = fingerprint_sha256(made)
+    journal.rewrite(
+        target.folder, {n: journal.entry(found, wanted, SHA256) for n, found in files.items()}
+    )
+    write_index(target.folder, made, dict.fromkeys(ids, SHA256))
+
+
+@contextmanager
+def synthetic(rows: int) -> Iterator[tuple[Path, Target]]:
+    """Yield manifest and target of a data set in a scratch folder, the cwd meanwhile."""
+    folder = Path(tempfile.mkdtemp(prefix="reruns-", dir=os.environ.get("TMPDIR")))
+    try:
+        with chdir(folder):
+            table, target = (
+                layout.manifest("mine"),
+                Target(SETTINGS, layout.cache("mine", "spatial")),
+            )
+            table.parent.mkdir(parents=True)
+            write_manifest(table, rows)
+            yield table, target
+    finally:
+        shutil.rmtree(folder)
+
+
+def planned(table: Path, target: Target, cached: int, todo: int) -> None:
+    """Read the manifest, plan, and check what was found."""
+    found = plan(manifest.read(table), (target,), RUN)
+    assert (found.current, len(found.jobs)) == (cached, todo), found
+
+
+def measure(setting: Setting | None = None) -> list[Row]:
+    """Return the figures of this group."""
+    setting = setting or Setting()
+    for settings in (SETTINGS, OTHER):
+        encoder(settings, "cpu")  # loading it is not planning
+    cold_s, weights = cold(setting)
+    rows = [Row("cold run, a video", cold_s, "s", "", f"{setting.clip_s:g} s", weights)]
+    for count in setting.rows:
+        rows += plans(count, setting, cold_s)
+    for count in setting.dvc_rows:
+        rows += with_dvc(count)
+    return rows
+
+
+def cold(setting: Setting) -> tuple[float, str]:
+    """Return the seconds that one video takes in one worker: decoded, encoded, written."""
+    nets = networks()
+    with tempfile.TemporaryDirectory() as folder:
+        clip = made_up_video(Path(folder) / "clip.mp4", setting.clip_height, setting.clip_s)
+        target = Target(nets.spatial, Path(folder) / "spatial")
+        target.folder.mkdir()
+        made = fingerprint(target.settings, nets.built("spatial"))
+        job = Job(Path.cwd(), Video("clip", clip, SHA256), (target,), (made,))
+
+        def work() -> None:
+            assert encode_video(job, RUN).failure is None
+
+        times = in_turns({"cold": work}, setting.turns)
+    return statistics.median(times["cold"]), nets.weights
+
+
+def plans(count: int, setting: Setting, cold_s: float) -> list[Row]:
+    """Return what a plan and the whole stage take for one size of data set."""
+    size, rows = f"{count:,} videos", []
+    with synthetic(count) as (table, target):
+        write_cache(target, count)
+        more = table.with_name("more.csv")
+        found = manifest.read(table)
+        clip = made_up_video(Path("clip.mp4"), 64, 1)
+        added = found.iloc[:1].assign(video_id="added", path=str(clip))
+        manifest.write(more, pd.concat([found, added]))
+        other = Target(OTHER, target.folder)
+        ways = {
+            "plan, nothing changed": lambda: planned(table, target, count, 0),
+            "plan, one video added": lambda: planned(more, target, count, 1),
+            "plan, one setting changed": lambda: planned(table, other, 0, count),
+            "stage, nothing changed": lambda: extract.extract(manifest.read(table), (target,), RUN),
+        }
+        times = in_turns(ways, setting.turns)
+        for name in ways:
+            goal = "<= 10" if name.startswith("plan") else ""
+            rows.append(Row(name, statistics.median(times[name]), "s", "", size, "", goal))
+        began = time.perf_counter()
+        extract.extract(manifest.read(more), (target,), RUN)
+        rows.append(Row("stage, one video added", time.perf_counter() - began, "s", "", size))
+    again = statistics.median(times["stage, nothing changed"]) / (cold_s * count)
+    against = f"a cold run on one worker ({count:,} x one video)"
+    rows.append(Row("unchanged rerun of the stage", 100 * again, "%", against, size, "", "<= 1"))
+    return rows
+
+
+def with_dvc(count: int) -> list[Row]:
+    """Return what `dvc repro` and the command take around an unchanged stage."""
+    size = f"{count:,} videos"
+    with synthetic(count) as (table, target):
+        write_cache(target, count)
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params |= {
+            "spatial": SETTINGS.model_dump(mode="json"),
+            "run": RUN.model_dump(mode="json"),
+            "datasets": {"mine": {"root": "."}},
+        }
+        params["tune"]["train_on"] = ["mine"]
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        stage = {
+            "cmd": "lmm-vqa spatial mine",
+            "deps": [str(table)],
+            "params": ["spatial"],
+            "outs": [{str(target.folder): {"persist": True}}],
+        }
+        Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"spatial": stage}}))
+        commands = {
+            "`dvc repro` after the cold run": ["dvc", "repro"],
+            "`dvc repro`, nothing changed": ["dvc", "repro"],
+            "`lmm-vqa spatial`, nothing changed": ["lmm-vqa", "spatial", "mine"],
+        }
+        _command(["git", "init", "--quiet"])
+        _command(["dvc", "init", "--quiet"])
+        rows = []
+        for name, command in commands.items():
+            rows.append(Row(name, _timed(lambda c=command: _command(c)), "s", "", size))
+    return rows
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _command(words: list[str]) -> None:
+    """Run a program of this environment."""
+    paths = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(words, env={**os.environ, "PATH": paths}, capture_output=True, check=True)
+
+
+def main(counts: list[int]) -> None:
+    """Print docs/reliability.md's table."""
+    encoder(SETTINGS, "cpu")
+    print("| rows | nothing cached, s | all cached, s | nothing known, s |")
+    print("|---|---|---|---|", flush=True)
+    for rows in counts:
+        with synthetic(rows) as (table, target):
+            empty = _timed(partial(planned, table, target, 0, rows))
+            write_cache(target, rows)
+            cached = _timed(partial(planned, table, target, rows, 0))
+            journal.path_of(target.folder).unlink()
+            unknown = "not run"
+            if rows <= READ_ALL_UP_TO:
+                unknown = f"{_timed(partial(planned, table, target, rows, 0)):.2f}"
+            print(f"| {rows:,} | {empty:.2f} | {cached:.2f} | {unknown} |", flush=True)
+
+
+if __name__ == "__main__":
+    main([int(count) for count in sys.argv[1:]] or [10, 1000, 100_000, 1_000_000])
