@@ -64,6 +64,9 @@ def warnings(written: Mapping[str, Any]) -> list[str]:
     if written["random_encoders"]:
         names = " and ".join(written["random_encoders"])
         said.append(f"The {names} encoder had random weights: the scores mean nothing.")
+    sources = {facts.get("mos_source") for facts in written.get("data", {}).values()}
+    if sources == {"none"}:
+        said.append("No training video had a score: it answers questions, its scores mean nothing.")
     others = substitutes(written)
     if others:
         said.append(f"Trained on substitutes of the paper's encoders: {', '.join(others)}.")

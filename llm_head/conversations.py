@@ -18,6 +18,7 @@ def read(
     find: Callable[[str], str | None],
     splits: Mapping[str, str],
     tokens: Mapping[str, str],
+    cues: Mapping[str, str],
 ) -> tuple[list[Record], int]:
     """Read conversations about videos.
 
@@ -30,6 +31,7 @@ def read(
         find: gives the video's id for what the file calls it; None: the data set has it not.
         splits: by id; that of the data set holds, so that no video is learned from that is tested.
         tokens: per id the name of its tokens; a video without is left out.
+        cues: per id, see `llm_head.cue`.
 
     Returns:
         the records in the file's order, and how many were left out for want of the video.
@@ -53,7 +55,8 @@ def read(
             record = parse(fields, dataset)
         except (KeyError, TypeError, ValueError) as error:
             raise InstructError(f"{path} entry {number}: {error!r}") from error
-        records.append(replace(record, dataset=dataset, split=splits[video], tokens=tokens[video]))
+        record = replace(record, dataset=dataset, split=splits[video])
+        records.append(replace(record, tokens=tokens[video], cue=cues[video]))
     return records, left_out
 
 

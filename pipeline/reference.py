@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.atomic import write_text
-from pipeline.settings import DatasetSettings, FeatureSettings, Params
+from pipeline.settings import DatasetSettings, FeatureSettings, Params, QuestionSettings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/settings.md"
@@ -45,6 +45,9 @@ def page() -> str:
             parts.append(_section("datasets.NAME.features.KIND", FeatureSettings, stages[name]))
         else:
             parts.append(_section(name, field.annotation, stages.get(name, {})))
+        if name == "answer":
+            reruns = {"": stages[name]["questions"]}
+            parts.append(_section("answer.questions.NAME", QuestionSettings, reruns))
     return "\n".join(parts)
 
 
@@ -60,7 +63,7 @@ def tracked(stages: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
     for stage, body in stages.items():
         for param in body.get("do", body).get("params", []):
             section, _, name = param.partition(".")
-            name = "" if name.startswith("${") else name
+            name = name.partition("${")[0].rstrip(".")
             found.setdefault(section, {}).setdefault(name, []).append(stage)
     return found
 
@@ -118,7 +121,8 @@ def allowed(facts: Mapping[str, Any]) -> str:
         return f"list{', not empty' if facts.get('minItems') else ''}: {allowed(facts['items'])}"
     if "patternProperties" in facts:
         (values,) = facts["patternProperties"].values()
-        return f"mapping of names, each to a {allowed(values)}"
+        said = allowed(values)
+        return f"mapping of names, each to {said if said.startswith('a ') else f'a {said}'}"
     if "$ref" in facts:
         return "a section of its own, see below"
     return _whole(facts)

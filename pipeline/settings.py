@@ -99,7 +99,8 @@ class DatasetSettings(Section):
     mos_max: float = 100.0
     """Upper end of the scale, not the data's largest value."""
     mos_source: str = "human"
-    """Said wherever the label is shown; a column mos_source overrides it."""
+    """Said wherever the label is shown; a column mos_source overrides it. `none`: there are none,
+    and a model that is tuned on such sets only says so."""
     split: Split | Literal["random"] = "test"
     """For a table without a column `split`; random draws 70/10/20 by content."""
     features: ImportedSettings = ImportedSettings()

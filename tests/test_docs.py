@@ -59,6 +59,8 @@ ELSEWHERE = {
     ("docs/understanding.md", "dvc repro answer@NAME"): (
         "test_what_others_ask_and_answer_is_learned_and_tested"
     ),
+    ("docs/understanding.md", "lmms-eval "): "test_what_lmms_eval_is_told_is_what_ask_says",
+    ("docs/understanding.md", "pip "): "installs what that test needs and CI does without",
     ("docs/tuning.md", "accelerate "): (
         "test_two_processes_end_where_one_with_twice_the_batch_does"
     ),

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 
 from llm_head import conversations, instruct
+from llm_head.cue import cue
 from llm_head.data import KINDS, token_names
 from pipeline import layout, manifest
 from pipeline.atomic import write_text
@@ -29,7 +30,8 @@ def run(params: Params, dataset: str) -> None:
     names = token_names({kind: TokenCache(layout.cache(dataset, kind)) for kind in kinds})
     splits = dict(zip(table["video_id"], table["split"], strict=True))
     path = params.conversations.files[dataset]
-    found, left_out = conversations.read(path, dataset, finder(splits), splits, names)
+    cues = {row["video_id"]: cue(row) for row in table.to_dict("records")}
+    found, left_out = conversations.read(path, dataset, finder(splits), splits, names, cues)
     if not found:
         raise instruct.InstructError(
             f"{path}: no conversation is about a video of {dataset} that has tokens"

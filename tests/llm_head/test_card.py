@@ -45,3 +45,10 @@ def test_what_must_be_said(random: list[str]) -> None:
     assert all(f"**{line}**" in card(written, HISTORY) for line in said)
     paper = {kind: {"model": m} for kind, m in (("spatial", "ViT-L-14"),)}
     assert warnings({**WRITTEN, "fingerprints": paper}) == []
+
+
+def test_a_model_that_saw_no_scores_says_that_its_own_mean_nothing() -> None:
+    unrated = {"motion": {"mos_source": "none", "train": 168, "val": 21}}
+    (said, _) = warnings({**WRITTEN, "data": unrated})
+    assert "scores mean nothing" in said
+    assert len(warnings({**WRITTEN, "data": {**unrated, **WRITTEN["data"]}})) == 1

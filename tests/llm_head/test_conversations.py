@@ -18,7 +18,7 @@ def entry(video: str, first: str = "<video>\nWhat?", **more: object) -> dict[str
 
 
 def load(path: Path, tokens: dict[str, str] = TOKENS) -> tuple[list[Record], int]:
-    return read(path, "mine", IDS.get, SPLITS, tokens)
+    return read(path, "mine", IDS.get, SPLITS, tokens, {"a": "25 frames a second.", "b": ""})
 
 
 def test_a_list_and_lines_give_the_same_records(tmp_path: Path) -> None:
@@ -32,6 +32,7 @@ def test_a_list_and_lines_give_the_same_records(tmp_path: Path) -> None:
     assert load(lines) == (records, left_out) and left_out == 0
     assert [record.id for record in records] == ["mine/c/1", "mine/c/2"]
     assert [record.tokens for record in records] == ["t1", "t2"]
+    assert [record.cue for record in records] == ["25 frames a second.", ""]
     assert records[1].task == "camera" and records[1].choices == ("That.", "This.")
     (tmp_path / "records.jsonl").write_text(to_jsonl(records))
     assert read_records(tmp_path / "records.jsonl", "mine") == records

@@ -98,7 +98,7 @@ def test_conversations_and_questions_are_read_as_those_of_others(
     ids = {f"clips/{clip.name}": clip.split for clip in clips}
     tokens = dict.fromkeys(ids, "t")
     records, left_out = read(
-        root / "conversations.json", "demo_motion", questions.finder(ids), ids, tokens
+        root / "conversations.json", "demo_motion", questions.finder(ids), ids, tokens, tokens
     )
     assert left_out == 0 and {record.split for record in records} == {"train"}
     told = {(r.video, r.task): r.conversations[1].value for r in records}

@@ -27,7 +27,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Return the settings of a project with two conversations' worth of files of others."""
     monkeypatch.chdir(tmp_path)
     table = make_manifest(48)
-    manifest.write(layout.manifest("syn"), table)
+    unrated = table.assign(mos=float("nan"), impairment="", motion="")  # nothing of our own to ask
+    manifest.write(layout.manifest("syn"), unrated)
     make_caches(layout.cache("syn", "spatial").parent, table)
     entries: list[dict[str, Any]] = [
         {
