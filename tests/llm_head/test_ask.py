@@ -14,7 +14,7 @@ def test_the_answer_is_that_of_greedy_generation(tmp_path: Path) -> None:
     for seed in range(3):
         video = make_video(seed)
         asked = chat.question("What is wrong here?")
-        embeds = conversation(model, video, asked)
+        embeds = conversation(model, chat, video, asked)
         with torch.no_grad():
             written = model.llm.generate(
                 inputs_embeds=embeds,
