@@ -22,7 +22,7 @@ import psutil
 from distributed import Client
 
 from benchmarks import cost
-from benchmarks.extraction import cluster, processor_s
+from benchmarks.extraction import alone, cluster
 from benchmarks.film import film, peak
 from benchmarks.measure import ROOT, Networks, Row, made_up_video, networks
 from pipeline import extract
@@ -83,28 +83,28 @@ def exponents(setting: Setting, nets: Networks) -> list[Row]:
         base = clip(height, seconds, fps)
 
         def several(count: float) -> float:
-            return sum(processor_s(base, nets) for _ in range(int(count)))
+            return sum(alone(base, nets) for _ in range(int(count)))
 
         def tokens(grid: float) -> float:
             spatial = nets.spatial.model_copy(update={"grid": int(grid)})
-            return processor_s(base, Networks(spatial, nets.temporal))
+            return alone(base, Networks(spatial, nets.temporal))
 
         axes: dict[str, tuple[Sequence[float], Callable[[Any], float], str]] = {
             "number of videos": (setting.videos, several, "<= 1.1"),
             "length": (
                 setting.seconds,
-                lambda s: processor_s(clip(height, s, fps), nets),
+                lambda s: alone(clip(height, s, fps), nets),
                 "<= 1.1",
             ),
-            "lines": (setting.heights, lambda h: processor_s(clip(h, seconds, fps), nets), ""),
+            "lines": (setting.heights, lambda h: alone(clip(h, seconds, fps), nets), ""),
             "frame rate": (
                 setting.rates,
-                lambda r: processor_s(clip(height, seconds, r), nets),
+                lambda r: alone(clip(height, seconds, r), nets),
                 "",
             ),
             "cells per side of a frame": (setting.grids, tokens, ""),
         }
-        processor_s(base, nets)  # builds the networks
+        alone(base, nets)  # builds the networks
         for name, (values, cost_of, goal) in axes.items():
             took = [min(cost_of(v) for _ in range(setting.repeats)) for v in values]
             size = (

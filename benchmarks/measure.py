@@ -5,13 +5,17 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+import psutil
 import torch
+from numpy.typing import NDArray
 
 from pipeline.encode import Encoder, encoder
 from pipeline.settings import SpatialSettings, TemporalSettings, load
@@ -54,20 +58,44 @@ class Row:
 def in_turns(
     tasks: Mapping[str, Callable[[], object]],
     turns: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, list[float]]:
+    clock: Callable[[], Any] = time.perf_counter,
+) -> dict[str, list[Any]]:
     """Return the times of each task, taken in turns so that all meet the same machine.
 
     A turn before the first is not counted: it warms up.
     """
-    times: dict[str, list[float]] = {name: [] for name in tasks}
+    times: dict[str, list[Any]] = {name: [] for name in tasks}
     for turn in range(turns + 1):
         for name, task in tasks.items():
             began = clock()
             task()
             if turn:
-                times[name].append(clock() - began)
+                times[name].append(np.maximum(clock() - began, 1e-6))  # a clock's ticks are 10 ms
     return times
+
+
+def processor_s() -> float:
+    """Return the processor seconds so far of this process and of all that it has started.
+
+    Where other work shares the cores, this says what the clock on the wall cannot.
+    """
+    here = psutil.Process()
+    total = time.process_time() + sum(here.cpu_times()[2:4])  # and of children that have ended
+    for process in here.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])
+    return total
+
+
+def clocks() -> NDArray[np.float64]:
+    """Return seconds on the wall, and of processors."""
+    return np.array([time.perf_counter(), processor_s()])
+
+
+def apart(times: Mapping[str, Sequence[NDArray[np.float64]]]) -> tuple[Times, Times]:
+    """Return the times by each of the two `clocks`."""
+    wall, cpu = ({name: [t[i] for t in of] for name, of in times.items()} for i in (0, 1))
+    return wall, cpu
 
 
 def ratio(times: Times, above: str, below: str) -> float:

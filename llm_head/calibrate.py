@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.isotonic import isotonic_regression
 
 from llm_head.data import Caches, Video, read_tokens
 from llm_head.readout import ReadOut
@@ -46,6 +45,8 @@ def fit_map(score: ArrayLike, mos: ArrayLike) -> ScoreMap | None:
     Source: isotonic regression as calibration, Zadrozny and Elkan, KDD 2002. Differs: straight
     lines between blocks in the place of steps.
     """
+    from sklearn.isotonic import isotonic_regression  # seconds to load, and a map has no use of it
+
     x, y = np.asarray(score, float), np.asarray(mos, float)
     if len(x) < MIN_VIDEOS or np.ptp(x) == 0:
         return None

@@ -187,6 +187,7 @@ class Samples(Dataset[Sample]):
         parts: bool = False,
         raters: bool = False,
         weights: Mapping[str, float] | None = None,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Turn all conversations into token ids.
 
@@ -196,6 +197,7 @@ class Samples(Dataset[Sample]):
             raters: where it is known, the deviation between a video's raters takes its place.
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
+            closed: see `truth`.
         """
         self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
         self._seed, self._epoch = seed, 0
@@ -204,7 +206,7 @@ class Samples(Dataset[Sample]):
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
         self._words = [
-            truth(video, level_std if std is None else std)
+            truth(video, level_std if std is None else std, closed)
             for video, std in zip(videos, stds, strict=True)
         ]
 
@@ -276,8 +278,23 @@ def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
     return tokens.part(rng.randint(0, seconds - length), length)
 
 
-def truth(video: Video, level_std: float) -> NDArray[np.float64]:
-    """Return how much each word of `questions.WORDS` is true of a video.
+def closed_tasks(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+    """Return the answers of each task, not of our own, whose records name all that it has."""
+    found = {
+        record.task: record.choices
+        for record in records
+        if record.choices and record.task not in questions.TASKS
+    }
+    return dict(sorted(found.items()))
+
+
+def truth(
+    video: Video, level_std: float, closed: Mapping[str, tuple[str, ...]] | None = None
+) -> NDArray[np.float64]:
+    """Return how much each word of `questions.WORDS`, and each closed answer, is true of a video.
+
+    Args:
+        closed: of `closed_tasks`; none: there are no such tasks.
 
     Returns:
         float64 (W,): per task a distribution over its words, for the level the soft label of the
@@ -290,6 +307,9 @@ def truth(video: Video, level_std: float) -> NDArray[np.float64]:
         if task == "level":
             row = np.zeros(len(words)) if video.mos is None else soft_label(video.mos, level_std)
         found.append(row)
+    for name, answers in (closed or {}).items():
+        told = {r.conversations[-1].value for r in video.records if r.task == name}
+        found.append(np.array([float(answer in told) for answer in answers]))
     return np.concatenate(found)
 
 

@@ -2,7 +2,7 @@
 
 The format is LLaVA's conversation format, one record a line, so that other people's instruction
 sets can be mixed in: any text, several turns, `<video>` once in the first question. Ours adds
-dataset, split, task, mos, mos_std, cue and tokens.
+dataset, split, task, mos, mos_std, cue, tokens and choices.
 """
 
 import hashlib
@@ -49,6 +49,7 @@ class Record:
     mos_std: float | None = None  # deviation between raters, on 0-100; where mos is, if known
     cue: str = ""  # the video's facts in words, see `llm_head.cue`; said if tune.cue is text
     tokens: str = ""  # names the tokens it was written for: if they change, the file changes
+    choices: tuple[str, ...] = ()  # all answers that the task has, if they are few; see `alignment`
 
 
 def build(
@@ -163,7 +164,7 @@ def _as_json(record: Record) -> dict[str, Any]:
     fields["conversations"] = [
         {"from": turn.speaker, "value": turn.value} for turn in record.conversations
     ]
-    return {key: value for key, value in fields.items() if value not in (None, "")}
+    return {key: value for key, value in fields.items() if value not in (None, "", ())}
 
 
 def read(path: Path, dataset: str) -> list[Record]:
@@ -184,7 +185,7 @@ def read(path: Path, dataset: str) -> list[Record]:
             if not line.strip():
                 continue
             try:
-                record = _parse(json.loads(line), dataset)
+                record = parse(json.loads(line), dataset)
             except ValueError as error:
                 raise InstructError(f"{path} line {number}: {error}") from error
             if record.id in seen:
@@ -194,7 +195,12 @@ def read(path: Path, dataset: str) -> list[Record]:
     return records
 
 
-def _parse(fields: Any, dataset: str) -> Record:
+def parse(fields: Any, dataset: str) -> Record:
+    """Return a record from the JSON object of a line; see `read`.
+
+    Raises:
+        ValueError: if it is not as it should be.
+    """
     if not isinstance(fields, dict):
         raise ValueError(f"wanted a JSON object, found {type(fields).__name__}")
     for key in ("id", "video"):
@@ -217,7 +223,14 @@ def _parse(fields: Any, dataset: str) -> Record:
         mos_std=_mos_std(fields.get("mos_std")),
         cue=str(fields.get("cue", "")),
         tokens=str(fields.get("tokens", "")),
+        choices=_choices(fields.get("choices", [])),
     )
+
+
+def _choices(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"choices must be a list of answers, found {value!r:.80}")
+    return tuple(value)
 
 
 def _mos_std(value: Any) -> float | None:

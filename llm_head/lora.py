@@ -1,4 +1,7 @@
-"""LoRA layers in the LLM, for those who do not want to keep it frozen."""
+"""LoRA layers in the LLM, for those who do not want to keep it frozen.
+
+PEFT takes seconds to load, so it is imported where there are such layers.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -6,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model
-
 
 def add(llm: Any, rank: int) -> Any:
     """Return the LLM with trainable LoRA layers at every linear layer of its blocks.
 
     Source: LoRA, arXiv:2106.09685; its scale, alpha / rank, is 2.
     """
+    from peft import LoraConfig, get_peft_model
+
     lora = LoraConfig(
         r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
     )
@@ -29,6 +32,8 @@ def save(llm: Any, folder: Path) -> None:
 
 def load(llm: Any, folder: Path) -> Any:
     """Return the LLM with the LoRA layers of `save`."""
+    from peft import PeftModel
+
     with _quiet():
         return PeftModel.from_pretrained(llm, str(folder))
 

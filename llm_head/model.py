@@ -1,5 +1,7 @@
 """The head: projector and LLM, with the loss of instruction tuning."""
 
+import copy
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -36,6 +38,7 @@ class LmmVqa(nn.Module):
         dropout: float = 0.0,
         align_weight: float = 0.0,
         rank_weight: float = 0.0,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Join an LLM and a new projector.
 
@@ -46,14 +49,16 @@ class LmmVqa(nn.Module):
             dropout: of the projector.
             align_weight: of the alignment loss beside the LLM's.
             rank_weight: of the ranking loss beside the LLM's.
+            closed: of `Alignment`; read in training only.
         """
         super().__init__()
         self.llm = llm
         embeddings = llm.get_input_embeddings().weight.detach()  # type: ignore[operator]
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
-        self.alignment = Alignment(chat, embeddings)
+        self.alignment = Alignment(chat, embeddings, closed)
         self._align_weight, self.rank_weight = align_weight, rank_weight
+        self._kept_head: tuple[torch.device, Any] | None = None
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
         self.register_buffer("order_words", torch.tensor(chat.order_words), persistent=False)
@@ -213,11 +218,22 @@ class LmmVqa(nn.Module):
         return hidden[:, size:]
 
     def head_cache(self, batch: int) -> Any:
-        """Return keys and values of the text before the video, the same for all of a batch."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen()):
-            cache = self._causal_lm().base_model(self.head, use_cache=True).past_key_values
+        """Return keys and values of the text before the video, the same for all of a batch.
+
+        A frozen LLM reads that text once.
+        """
+        if self._frozen():
+            if self._kept_head is None or self._kept_head[0] != self.head.device:
+                with torch.no_grad():
+                    self._kept_head = self.head.device, self._read_head()
+            cache = copy.deepcopy(self._kept_head[1])
+        else:
+            self._kept_head, cache = None, self._read_head()
         cache.batch_repeat_interleave(batch)
         return cache
+
+    def _read_head(self) -> Any:
+        return self._causal_lm().base_model(self.head, use_cache=True).past_key_values
 
     def decode(self, embeds: Tensor, positions: Tensor, allowed: Tensor, cache: Any) -> Tensor:
         """Run the LLM on what follows the cache, which grows by it.

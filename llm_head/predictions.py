@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from llm_head.baselines import BASELINES, fit_predict, video_features
 from llm_head.calibrate import ScoreMap
 from llm_head.checkpoint import Head
 from llm_head.cue import cue
@@ -17,7 +16,6 @@ from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
 from llm_head.readout import Answer, ReadOut, repeatable
-from llm_head.small_head import fit_predict_heads
 from llm_head.timeline import timeline
 from pipeline.cache import Kind
 
@@ -132,6 +130,10 @@ def baselines(
             and split val to choose the epoch of the small heads.
         table: videos to predict, all with tokens in `caches`.
     """
+    # here, since they load scikit-learn, which `lmm-vqa score` has no use of
+    from llm_head.baselines import BASELINES, fit_predict
+    from llm_head.small_head import fit_predict_heads
+
     x, mos, groups = _learned(train, "train", shape)
     if not len(x):
         return {name: np.full(len(table), np.nan) for name in BASELINES}
@@ -161,6 +163,8 @@ def _learned(
 
 def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> NDArray[np.float64]:
     """Return ``(n, F)``."""
+    from llm_head.baselines import video_features
+
     rows = []
     for video_id in table["video_id"]:
         spatial, temporal, *_ = read_tokens(caches, video_id, shape)

@@ -15,7 +15,7 @@ from llm_head import lora, resume
 from llm_head.align import align
 from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, Samples, Video, group, token_shape
+from llm_head.data import Caches, Samples, Video, closed_tasks, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
 from llm_head.llm import llm_identity, load_llm, on_device
@@ -96,10 +96,13 @@ def tune(
         markers=config.markers,
         cue=config.cue,
     )
-    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight, config.rank_weight)
+    closed = closed_tasks(record for video in videos["train"] for record in video.records)
+    model = LmmVqa(
+        llm, shape, chat, config.dropout, config.align_weight, config.rank_weight, closed
+    )
     if config.gradient_checkpointing:
         model.recompute()
-    samples = samples_of(videos, caches, chat, shape, config)
+    samples = samples_of(videos, caches, chat, shape, config, closed)
     _standardise(model, samples["train"], config.kinds)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     log.info(
@@ -141,6 +144,7 @@ def samples_of(
     chat: Chat,
     shape: TokenShape,
     config: TuneConfig,
+    closed: Mapping[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Samples]:
     """Return the samples of each split; only training shows parts of videos."""
     return {
@@ -154,6 +158,7 @@ def samples_of(
             parts=split == "train",
             raters=config.level_spread == "raters",
             weights=config.weights if split == "train" else None,
+            closed=closed,
         )
         for split, found in videos.items()
     }

@@ -10,7 +10,7 @@ worker of `lmm-vqa extract`, so a score is that of stage predict to the last dig
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from llm_head import ask, card, checkpoint, predictions
+from llm_head import ask, card, checkpoint, likelihood, predictions
 from llm_head.calibrate import ScoreMap
 from llm_head.cue import cue
 from llm_head.data import DataError, choose
@@ -208,7 +208,7 @@ class Scorer:
             except (VideoError, DataError, OSError) as error:
                 yield Failed(str(video), str(error))
 
-    def ask(self, video: PathLike, question: str) -> str:
+    def ask(self, video: PathLike, question: str, most_tokens: int = ask.MOST_TOKENS) -> str:
         """Return the model's own words on a question about a video, see `llm_head.ask`.
 
         Raises:
@@ -218,10 +218,27 @@ class Scorer:
         >>> isinstance(Scorer(model).ask(clip, "What do you see?"), str)
         True
         """
+        return ask.ask(self._head, self._shown(video), question, most_tokens)
+
+    def likelihoods(
+        self, video: PathLike, question: str, answers: Sequence[str]
+    ) -> tuple[float, ...]:
+        """Return the log-probability of each of some answers, see `llm_head.likelihood`.
+
+        Raises:
+            VideoError: if the file cannot be read as video.
+
+        >>> yes, no = Scorer(model).likelihoods(clip, "Is it sharp?", ["Yes.", "No."])
+        >>> yes < 0 and no < 0
+        True
+        """
+        return likelihood.likelihoods(self._head, self._shown(video), question, answers)
+
+    def _shown(self, video: PathLike) -> VideoTokens:
+        """Return what the head is shown of a file."""
         _, tokens = self._tokens(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
-        said = self._cue(Path(video))
-        return ask.ask(self._head, choose(arrays, self._head.shape, str(video), said), question)
+        return choose(arrays, self._head.shape, str(video), self._cue(Path(video)))
 
     def compare(self, a: PathLike, b: PathLike) -> Comparison:
         """Return by how much video a is better than b, see `llm_head.pair`.

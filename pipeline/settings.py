@@ -198,6 +198,42 @@ class InstructSettings(Section):
     """Five fifths of the scale, or three parts of the training videos' MOS (the authors' code)."""
 
 
+class MotionSettings(Section):
+    """Clips of known camera motion, which stage `motion` makes; docs/understanding.md."""
+
+    datasets: tuple[Name, ...] = ()
+    """What to make: a name under `datasets` with `root: data/raw/NAME`; empty: nothing."""
+    scenes: int = Field(default=99, ge=3)
+    """Photographs at most, and scenes of the film at most."""
+
+
+class ConversationsSettings(Section):
+    """Instruction files of others; docs/understanding.md."""
+
+    files: dict[Name, Path] = {}
+    """By training set, a file of conversations about its videos in LLaVA's format."""
+
+
+class QuestionSettings(Section):
+    """One file of questions about the videos of a data set."""
+
+    file: Path
+    """The file, or the folder where a benchmark has several."""
+    format: Name
+    """A module of pipeline/questions/."""
+    choose_by: Literal["letter", "text"] = "letter"
+    """Whether a choice's letter or its text as the answer has to be likely."""
+    most_tokens: int = Field(default=16, ge=1)
+    """Of an open answer."""
+
+
+class AnswerSettings(Section):
+    """Video question answering, tested; docs/understanding.md."""
+
+    questions: dict[Name, QuestionSettings] = {}
+    """By data set, the questions about its videos."""
+
+
 class TuneSettings(Section):
     """Instruction tuning of the projector and, by choice, of the LLM."""
 
@@ -360,9 +396,12 @@ class Params(Section):
     spatial: SpatialSettings
     temporal: TemporalSettings
     instruct: InstructSettings
+    motion: MotionSettings = MotionSettings()
+    conversations: ConversationsSettings = ConversationsSettings()
     tune: TuneSettings
     protocol: ProtocolSettings = ProtocolSettings()
     evaluate: EvaluateSettings
+    answer: AnswerSettings = AnswerSettings()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
@@ -370,6 +409,9 @@ class Params(Section):
         for setting, names in (
             ("tune.train_on", self.tune.train_on),
             ("protocol.fine_tune", self.protocol.fine_tune),
+            ("motion.datasets", self.motion.datasets),
+            ("conversations.files", tuple(self.conversations.files)),
+            ("answer.questions", tuple(self.answer.questions)),
         ):
             unknown = sorted(set(names) - set(self.datasets))
             if unknown:

@@ -53,6 +53,12 @@ ELSEWHERE = {
     ("docs/own-features.md", "lmm-vqa temporal "): (
         "test_features_are_imported_by_the_same_stages"
     ),
+    ("docs/understanding.md", "dvc repro conversations@NAME"): (
+        "test_what_others_ask_and_answer_is_learned_and_tested"
+    ),
+    ("docs/understanding.md", "dvc repro answer@NAME"): (
+        "test_what_others_ask_and_answer_is_learned_and_tested"
+    ),
     ("docs/tuning.md", "accelerate "): (
         "test_two_processes_end_where_one_with_twice_the_batch_does"
     ),

@@ -1,13 +1,14 @@
-"""Stage tune: reads data/instruct/<dataset>.jsonl and data/<dataset>/{spatial,temporal}/ of the
-training sets, writes results/model/. Killed, it goes on from results/.tuning/. Several processes
-can share the work, see docs/tuning.md.
+"""Stage tune: reads data/instruct/<dataset>.jsonl (and .conversations.jsonl, where there is one)
+and data/<dataset>/{spatial,temporal}/ of the training sets, writes results/model/. Killed, it goes
+on from results/.tuning/. Several processes can share the work, see docs/tuning.md.
 
-Params: seed, tune, spatial, temporal; data sets' label sources go into the card.
+Params: seed, tune, spatial, temporal, conversations; data sets' label sources go into the card.
 """
 
 import logging
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from llm_head import checkpoint, instruct, processes
 from llm_head.config import TuneConfig
@@ -26,7 +27,8 @@ def run(params: Params) -> None:
     records = [
         record
         for name in settings.train_on
-        for record in instruct.read(layout.instructions(name), name)
+        for path in _files(params, name)
+        for record in instruct.read(path, name)
     ]
     config = TuneConfig(**settings.model_dump(exclude={"train_on"}), seed=params.seed)
     caches = {
@@ -40,6 +42,11 @@ def run(params: Params) -> None:
     checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
     shutil.rmtree(layout.TUNING, ignore_errors=True)
     log.info("%s: epoch %g of %g", layout.MODEL, tuned.best_epoch, config.epochs)
+
+
+def _files(params: Params, name: str) -> list[Path]:
+    others = [layout.conversations(name)] if name in params.conversations.files else []
+    return [layout.instructions(name), *others]
 
 
 def _origin(params: Params, records: Sequence[instruct.Record]) -> checkpoint.Origin:

@@ -143,6 +143,23 @@ def test_only_the_projector_is_trained(bench: Bench) -> None:
     assert not bench.model.llm.training
 
 
+def test_a_frozen_llm_reads_the_text_before_the_video_once(bench: Bench) -> None:
+    read: list[int] = []
+    bench.model.llm.model.register_forward_hook(lambda *_: read.append(1))
+    samples = [bench.samples[n] for n in range(3)]
+    first = loss_of(bench.model, samples)
+    assert len(read) == 2  # that text, and what follows
+    torch.testing.assert_close(loss_of(bench.model, samples), first, rtol=0, atol=0)
+    assert len(read) == 3
+    bench.model.llm.requires_grad_(True)  # from here on it may change
+    weight = next(bench.model.llm.model.layers.parameters())
+    weight.data *= 1.5
+    changed = loss_of(bench.model, samples)
+    assert len(read) == 5
+    bench.model.llm.requires_grad_(False)
+    torch.testing.assert_close(loss_of(bench.model, samples), changed, rtol=0, atol=0)
+
+
 def test_lora_layers_are_trained_too(bench: Bench) -> None:
     before = loss_of(bench.model, [bench.samples[0]])
     model = LmmVqa(lora.add(bench.model.llm, rank=2), bench.shape, bench.chat).train()
