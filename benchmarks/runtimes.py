@@ -2,7 +2,7 @@
 
     pip install openvino && python -m benchmarks.runtimes    # half a minute; it is no dependency
 
-One thread, the same inputs in memory, float32, without resizing and statistics, which stay.
+One thread, the same inputs in memory, float32, without resizing and statistics.
 docs/performance.md tells why no such runtime was taken.
 """
 
