@@ -1,30 +1,33 @@
-"""What each part of the head gives: tunes without it, scores unseen videos, prints Markdown.
+"""What each part of the head gives: tunes with and without it, scores unseen videos, compares.
 
-    python benchmarks/ablations.py                         # every row below, some four minutes each
-    python benchmarks/ablations.py default spatial         # these rows only
-    python benchmarks/ablations.py default --seeds 0 1 2   # each with several seeds
+    python -m benchmarks.ablations                          # every row, some four minutes a seed
+    python -m benchmarks.ablations default spatial          # these rows only
+    python -m benchmarks.ablations --seeds 0                # with one seed instead of three
+    python -m benchmarks.ablations --table                  # no tuning; print what there is
 
-Run it from the root after `make demo`, on an idle machine. SRCC on unseen shots of `demo` and on
-`demo_wild`; "shown": the same of the words that the projected tokens are nearest to, which is what
-the LLM is shown; accuracy of naming the impairment; balanced accuracy of telling frozen and smooth
-apart.
+Run it from the root after `make demo`. What each run says of every video is kept in
+results/ablations/; a run that is there is not made again, so an interrupted or extended call goes
+on. The command ends with the table of docs/results.md and writes it there.
 """
 
 import argparse
 import logging
-import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from llm_head import instruct, predictions
+from llm_head.bootstrap import content_codes, counted_ranks, interval, pearson, resample_counts
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, pad, read_tokens
+from llm_head.data import Caches, read_tokens
 from llm_head.levels import CENTRES, LEVELS
-from llm_head.metrics import answer_metrics, srcc
+from llm_head.shown import pad
 from llm_head.tune import tune
 from pipeline import layout, manifest
 from pipeline.cache import TokenCache
@@ -32,47 +35,59 @@ from pipeline.settings import Params, load
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "spatial": {"tokens": "spatial"},
-    "temporal": {"tokens": "temporal"},
+    "spatial tokens only": {"tokens": "spatial"},
+    "temporal tokens only": {"tokens": "temporal"},
     "mean over time": {"time": "mean"},
+    "projector vit": {"projector": "vit"},
+    "projector resampler": {"projector": "resampler", "queries": 4},
     "no alignment": {"align_steps": 0, "align_weight": 0.0},
     "alignment before, not beside": {"align_weight": 0.0},
-    "vit": {"projector": "vit"},
-    "resampler": {"projector": "resampler", "queries": 4},
     "hard levels": {"level_std": 0},
-    "lora": {"lora_rank": 8},
-    "ranking, weight 0.3": {"rank_weight": 0.3},
-    "ranking, weight 1": {"rank_weight": 1.0},
-    "ranking, weight 3": {"rank_weight": 3.0},
+    "LoRA, rank 8": {"lora_rank": 8},
+    "ranking loss, weight 1": {"rank_weight": 1.0},
+    "size cue": {"cue": "text"},
+    "second markers": {"markers": True},
 }
-SETS = ("demo", "demo_wild")
+# other read-outs of the default's own runs
+READ_OUTS = {
+    "score_generated": "default, the generated number",
+    "score_digits": "default, expectation over numbers",
+    "shown": "default, words that the LLM is shown",
+}
+BESIDE = {"ridge": "ridge on the same tokens", "svr": "SVR on the same tokens"}
+SETS = {"demo": "unseen shots", "demo_wild": "`demo_wild`"}
+RESULTS = Path("results/ablations")
+PAGE = Path("docs/results.md")
+START, END = "<!-- ablations -->\n", "<!-- end -->"
+RESAMPLES = 2000
+
+log = logging.getLogger("ablations")
 
 
-def run(params: Params, seed: int) -> dict[str, Any]:
-    """Tune one head and return its row of the table."""
+def run(params: Params, seed: int, folder: Path) -> None:
+    """Tune one head and write what it says of the test videos, a CSV per data set."""
     settings = params.tune
     config = TuneConfig(**settings.model_dump(exclude={"train_on"}), seed=seed)
     caches = {
         name: {kind: TokenCache(layout.cache(name, kind)) for kind in config.kinds} for name in SETS
     }
-    began = time.monotonic()
     records = instruct.read(layout.instructions("demo"), "demo")
     tuned = tune(records, {"demo": caches["demo"]}, config, params.run.device)
-    row: dict[str, Any] = {"minutes": (time.monotonic() - began) / 60}
     head = Head(tuned.model, tuned.chat, tuned.model.projector.shape, settings.level_std, ())
+    whole = manifest.read(layout.manifest("demo"))
+    found = {}
     for name in SETS:
         table = manifest.read(layout.manifest(name))
         table = table[table["split"] == "test"]
-        found = pd.DataFrame(predictions.predict(head, table, caches[name]))
-        known = found["mos"].notna()
-        row[f"SRCC {name}"] = srcc(found["score"][known], found["mos"][known])
-        row[f"shown {name}"] = srcc(
-            [shown(head, caches[name], video) for video in found["video_id"][known]],
-            found["mos"][known],
+        rows = pd.DataFrame(predictions.predict(head, table, caches[name]))
+        rows["shown"] = [shown(head, caches[name], video) for video in rows["video_id"]]
+        beside = predictions.baselines(
+            [(whole, caches["demo"])], table, caches[name], head.shape, 0
         )
-        row[f"impairment {name}"] = accuracy(found, "impairment", "accuracy")
-        row[f"motion {name}"] = accuracy(found, "motion", "balanced_accuracy")
-    return row
+        found[name] = rows.assign(**{key: beside[key] for key in BESIDE})
+    folder.mkdir(parents=True)
+    for name, rows in found.items():
+        rows.to_csv(folder / f"{name}.csv", index=False)
 
 
 @torch.no_grad()
@@ -84,35 +99,107 @@ def shown(head: Head, caches: Caches, video: str) -> float:
     return float(nearness.double().softmax(-1) @ torch.from_numpy(CENTRES))
 
 
-def accuracy(found: pd.DataFrame, task: str, measure: str) -> float:
-    """Return one measure of the answers to a task."""
-    given, truth = found[f"{task}_answer"].tolist(), found[task].tolist()
-    return float(answer_metrics(given, truth, resamples=0)[measure])
+class Row:
+    """One line of the table: what the seeds of one variant said of the test videos."""
+
+    def __init__(self, variant: str, column: str = "score") -> None:
+        """Read the runs that there are; none is an error of the caller."""
+        folders = sorted((RESULTS / variant.replace(" ", "-")).glob("*"), key=lambda f: f.name)
+        self.seeds = len(folders)
+        self._tables = {name: [pd.read_csv(f / f"{name}.csv") for f in folders] for name in SETS}
+        self._column = column
+
+    def srccs(self, name: str) -> NDArray[np.float64]:
+        """Return the mean over seeds of SRCC: of the videos, and of each resample of scenes.
+
+        All rows resample the same scenes, so differences of two rows are paired.
+        """
+        first = self._tables[name][0]
+        known = first["mos"].notna().to_numpy()
+        mos = first["mos"][known].to_numpy(float)
+        codes = content_codes(first["content"][known].tolist(), len(mos))
+        drawn = resample_counts(codes, RESAMPLES, seed=0)
+        assert drawn is not None, "the demo has more scenes than that"
+        counts = np.concatenate([np.ones((1, len(mos))), drawn])
+        of_mos = counted_ranks(counts, mos)
+        scores = [table[self._column][known].to_numpy(float) for table in self._tables[name]]
+        each = [pearson(counts, counted_ranks(counts, s), of_mos) for s in scores]
+        return np.array(np.mean(each, axis=0))
+
+    def accuracy(self, name: str, task: str) -> float:
+        """Return the mean over seeds of the balanced accuracy of the answers to a task."""
+        found = []
+        for table in self._tables[name]:
+            known = table[table[task].notna()]
+            right = known[f"{task}_answer"] == known[task]
+            found.append(right.groupby(known[task]).mean().mean())
+        return float(np.mean(found))
 
 
-def main() -> None:
-    """Print a row per variant: mean over seeds and, of several, their deviation."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def rows() -> Iterator[tuple[str, Row, bool]]:
+    """Yield title, row, and whether its answers are its own, of every variant that was run."""
+    for variant in VARIANTS:
+        if any((RESULTS / variant.replace(" ", "-")).glob("*")):
+            yield variant, Row(variant), True
+            if variant == "default":
+                for column, title in {**READ_OUTS, **BESIDE}.items():
+                    yield title, Row(variant, column), False
+
+
+def table() -> str:
+    """Return the table as Markdown, a row per variant that has been run."""
+    heads = [f"SRCC, {title} | against default" for title in SETS.values()]
+    head = ["", "seeds", *heads, "impairment", "motion"]
+    lines = [f"| {' | '.join(head)} |", "|---" * (len(head) + len(SETS)) + "|"]
+    default = Row("default")
+    for title, row, answers in rows():
+        cells = [title, str(row.seeds)]
+        for name in SETS:
+            of_row, of_default = row.srccs(name), default.srccs(name)
+            low, high = interval(of_row[1:])
+            cells.append(f"{of_row[0]:.3f} [{low:.3f}, {high:.3f}]")
+            low, high = interval(of_row[1:] - of_default[1:])
+            sure = "**" if low > 0 or high < 0 else ""
+            difference = f"{sure}{of_row[0] - of_default[0]:+.3f}{sure} [{low:+.3f}, {high:+.3f}]"
+            cells.append("" if title == "default" else difference)
+        for task in ("impairment", "motion"):
+            cells.append(f"{row.accuracy('demo', task):.3f}" if answers else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def write(found: str) -> None:
+    """Put the table into docs/results.md."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(START)
+    after = rest.split(END, 1)[1]
+    PAGE.write_text(f"{before}{START}{found}{END}{after}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the runs that are missing, then the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=", ".join(VARIANTS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    asked = parser.parse_args()
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true", help="only print what there is")
+    asked = parser.parse_args(arguments)
     unknown = sorted(set(asked.variants) - set(VARIANTS))
     if unknown:
         parser.error(f"unknown variants {unknown}; there are {list(VARIANTS)}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    params, header = load(), ""
-    for name in asked.variants or VARIANTS:
-        changed = params.tune.model_copy(update=VARIANTS[name])
-        rows = [run(params.model_copy(update={"tune": changed}), seed) for seed in asked.seeds]
-        if not header:
-            header = "| | " + " | ".join(rows[0]) + " |"
-            print(header + "\n|---" + "|---" * len(rows[0]) + "|", flush=True)
-        cells = []
-        for key in rows[0]:
-            values = np.array([row[key] for row in rows])
-            spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
-            cells.append(f"{values.mean():.3f}{spread}")
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    params = load()
+    for seed in asked.seeds if not asked.table else ():
+        for name in asked.variants or VARIANTS:
+            folder = RESULTS / name.replace(" ", "-") / str(seed)
+            if not folder.exists():
+                log.info("%s, seed %d", name, seed)
+                changed = params.tune.model_copy(update=VARIANTS[name])
+                run(params.model_copy(update={"tune": changed}), seed, folder)
+    found = table()
+    print(found)
+    if not asked.table:
+        write(found)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ from llm_head.data import (
     token_names,
     token_shape,
 )
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut, repeatable
 from llm_head.tune import Tuned, samples_of

@@ -5,8 +5,9 @@ import logging
 import torch
 from torch import nn
 
-from llm_head.data import Samples, pad
+from llm_head.data import Samples
 from llm_head.model import LmmVqa
+from llm_head.shown import pad
 
 BATCH = 16
 RATE = 1e-3  # highest learning rate; it warms up and falls to zero

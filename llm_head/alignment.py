@@ -2,15 +2,18 @@
 
 A frozen LLM passes its gradient through all its layers, and learning to be read by it is slow. So
 the projected tokens of a video are first led, without the LLM, to the embeddings of the words that
-are true of it (its level, its impairment, its motion). A frozen LLM reads such tokens much as it
+are true of it (its level, its impairment, its motion, or the answer to any other question that has
+few). A frozen LLM reads such tokens much as it
 would read the words, and tuning starts from there.
 """
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from llm_head.prompts import Chat
+from llm_head.prompts import Chat, frame
 from llm_head.questions import WORDS
 
 _SHARPNESS = 10.0  # of the choice between words; cosines lie in -1..1
@@ -27,18 +30,28 @@ class Alignment(nn.Module):
     embeddings: Tensor
     directions: Tensor
 
-    def __init__(self, chat: Chat, embeddings: Tensor) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        embeddings: Tensor,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         """Take the words' embeddings.
 
         Args:
             chat: the LLM's prompts, which tell the tokens of each word.
             embeddings: of the LLM's vocabulary, (vocabulary, L); copied where they are needed.
+            closed: answers of other tasks than our own, see `data.closed_tasks`; their words are
+                what differs between a task's answers.
         """
         super().__init__()
         words, directions = [], []
         self._length = float(embeddings.detach().float().norm(dim=1).mean())
-        for task in WORDS:
-            ids = [list(middle) for middle in chat.frames[task].middles]
+        frames = [chat.frames[task] for task in WORDS]
+        frames += [frame([chat.answer(text) for text in told]) for told in (closed or {}).values()]
+        self._counts = [len(found.middles) for found in frames]
+        for found in frames:
+            ids = [list(middle or found.stem) for middle in found.middles]
             of_task = torch.stack([embeddings.detach()[i].float().mean(0) for i in ids])
             words.append(of_task)
             directions.append(functional.normalize(of_task - of_task.mean(0), dim=1))
@@ -58,14 +71,14 @@ class Alignment(nn.Module):
             words: float (B, W), from `data.truth`.
         """
         there = seconds[:, :, None].expand(projected.shape[:3]).float()
-        count = there.sum((1, 2))
-        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / count[:, None]
+        size = there.sum((1, 2))
+        mean = (projected * there.unsqueeze(-1)).sum((1, 2)) / size[:, None]
         choices = self.choice(mean)
         loss = projected.new_zeros(())
         start = 0
-        for of_task in WORDS.values():
-            part = slice(start, start + len(of_task))
-            start += len(of_task)
+        for count in self._counts:
+            part = slice(start, start + count)
+            start += count
             known = words[:, part].sum(1) > 0
             if not known.any():
                 continue
@@ -73,7 +86,7 @@ class Alignment(nn.Module):
             choice = choices[known][:, part].log_softmax(-1)
             goal = true @ self.embeddings[part]
             near = functional.cosine_similarity(projected[known], goal[:, None, None], dim=-1)
-            near = (near * there[known]).sum((1, 2)) / count[known]
+            near = (near * there[known]).sum((1, 2)) / size[known]
             loss = loss + (1 - near).mean() - (true * choice).sum(-1).mean()
         return loss
 

@@ -3,10 +3,10 @@
 import torch
 
 from llm_head.checkpoint import Head
-from llm_head.data import VideoTokens, pad, root
 from llm_head.instruct import VIDEO
 from llm_head.packing import Segment, pack
 from llm_head.readout import repeatable
+from llm_head.shown import VideoTokens, pad, root
 
 MOST_TOKENS = 64
 
@@ -32,7 +32,7 @@ def ask(head: Head, video: VideoTokens, question: str, most_tokens: int = MOST_T
         raise AskError(f"wanted a question in plain words, without {VIDEO}; found {question!r}")
     model, chat = head.model, head.chat
     asked = Segment(chat.question(question.strip()), parent=0)
-    packed = pack([[root(head.shape, len(video[0])), asked]])
+    packed = pack([[root(chat, head.shape, video), asked]])
     device, written = model.head.device, list[int]()
     with repeatable(model):
         tokens = {name: tensor.to(device) for name, tensor in pad([video]).items()}

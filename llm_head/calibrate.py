@@ -73,7 +73,8 @@ def calibrate(
     score, mos = [], []
     for video in videos:
         if video.mos is not None:
-            tokens = read_tokens(caches[video.dataset], video.video_id, readout.shape)
+            of_set = caches[video.dataset]
+            tokens = read_tokens(of_set, video.video_id, readout.shape, video.cue)
             score.append(readout.answers([tokens])[0].score)
             mos.append(video.mos)
     return fit_map(score, mos)

@@ -15,7 +15,7 @@ _LIMITS = """\
 - The deviation is the spread of the model's own level probabilities, not a tested error bar.
 - It names only impairments and motions that it was taught, and one of them at a time; a reason
   repeats such answers and explains nothing beyond them.
-- Free questions and comparisons of two scores have not been trained, unless stated above.
+- Free questions have not been trained, and comparisons only where config.json has pairs above 0.
 - Not for judging people, and not for decisions that nobody looks at."""
 
 

@@ -27,7 +27,8 @@ from llm_head import lora
 from llm_head.calibrate import ScoreMap
 from llm_head.card import card
 from llm_head.config import TuneConfig
-from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
+from llm_head.llm import llm_identity, load_llm, on_device
+from llm_head.model import LmmVqa
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from pipeline.cache import Kind, canonical, fingerprint_sha256
@@ -58,6 +59,7 @@ class Head:
         random_encoders: kinds whose encoder had random weights; say so beside every result.
         llm_trained: what of the LLM was trained: none, lora or all.
         calibration: from scores to the MOS of the validation videos; None: it had too few.
+        compares: whether it has learned from pairs, see `pair.compare_together`.
     """
 
     model: LmmVqa
@@ -67,6 +69,7 @@ class Head:
     random_encoders: tuple[str, ...]
     llm_trained: str = "none"
     calibration: ScoreMap | None = None
+    compares: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,9 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     model.to(on_device(device)).eval()
     random = tuple(written["random_encoders"])
     calibration = _score_map(written.get("calibration"))
-    return Head(model, chat, shape, settings["level_std"], random, trained, calibration)
+    compares = settings.get("pairs", 0) > 0
+    std = settings["level_std"]
+    return Head(model, chat, shape, std, random, trained, calibration, compares)
 
 
 def kinds_read(folder: Path) -> tuple[Kind, ...]:

@@ -26,6 +26,8 @@ class TuneConfig:
     seconds: int
     projector: Literal["mlp", "vit", "resampler"]
     queries: int
+    markers: bool
+    cue: Literal["none", "text"]
     epochs: float
     batch_size: int
     accumulate: int
@@ -38,6 +40,7 @@ class TuneConfig:
     align_weight: float
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
+    pairs: float
     weights: Mapping[str, float]
     seed: int
 

@@ -16,9 +16,10 @@ from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
 from llm_head.mixing import Mix
-from llm_head.packing import VISUAL, Segment, pack
+from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Branch, Chat
+from llm_head.shown import VideoTokens, pad, root
 from pipeline.cache import Kind, TokenCache
 
 Caches = Mapping[Kind, TokenCache]
@@ -28,7 +29,6 @@ BRANCHES = 2  # conversations of a video per training step: the level question a
 WEIGHTS = {"impairment": 4.0}
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
-VideoTokens = tuple[NDArray[np.float32], NDArray[np.float32]]  # spatial, temporal
 
 
 class DataError(ValueError):
@@ -52,6 +52,11 @@ class Video:
     def mos_std(self) -> float | None:
         """Return the deviation between raters that its level record carries."""
         return next((record.mos_std for record in self.records if _has_soft_label(record)), None)
+
+    @property
+    def cue(self) -> str:
+        """Return the cue that its records carry."""
+        return next((record.cue for record in self.records if record.cue), "")
 
 
 def group(records: Iterable[Record]) -> list[Video]:
@@ -79,29 +84,31 @@ def token_shape(caches: Caches, video_id: str, tokens: str, time: str, seconds: 
     return TokenShape(tokens, time, seconds, spatial, temporal)  # type: ignore[arg-type]
 
 
-def read_tokens(caches: Caches, video_id: str, shape: TokenShape) -> VideoTokens:
-    """Return the tokens of a video that the head reads; see `choose`.
+def read_tokens(caches: Caches, video_id: str, shape: TokenShape, cue: str = "") -> VideoTokens:
+    """Return what the head is shown of a video; see `choose`.
 
     Raises:
         DataError: as `choose`.
         CacheError: if the cache does not have the video.
     """
     kinds = KINDS if shape.tokens == "both" else (shape.tokens,)
-    return choose({kind: caches[kind].read(video_id).tokens for kind in kinds}, shape, video_id)
+    tokens = {kind: caches[kind].read(video_id).tokens for kind in kinds}
+    return choose(tokens, shape, video_id, cue)
 
 
 def choose(
-    tokens: Mapping[Kind, NDArray[np.floating[Any]]], shape: TokenShape, name: str
+    tokens: Mapping[Kind, NDArray[np.floating[Any]]], shape: TokenShape, name: str, cue: str = ""
 ) -> VideoTokens:
-    """Return the seconds of a video's tokens that the head reads.
+    """Return the seconds of a video's tokens that the head reads, with the video's cue.
 
     Args:
         tokens: by kind, spatial (K, P, D) and temporal (K, D) of all K seconds.
         name: of the video, for errors.
+        cue: of the video, see `llm_head.cue`.
 
     Returns:
-        spatial float32 (k, P, D) and temporal float32 (k, D), k at most shape.seconds, 1 where
-        time is mean; a part that is not read has P or D 0.
+        k seconds, at most shape.seconds, and 1 where time is mean; a part that is not read has P
+        or D 0.
 
     Raises:
         DataError: if the shape differs from `shape`, or the two parts from each other.
@@ -120,7 +127,8 @@ def choose(
     for kind, size in sizes.items():
         array = tokens.get(kind, np.zeros((seconds.max() + 1, *size)))[seconds].astype(np.float32)
         parts.append(array.mean(axis=0, keepdims=True) if shape.time == "mean" else array)
-    return parts[0], parts[1]
+    shown = (0,) if shape.time == "mean" else tuple(seconds.tolist())
+    return VideoTokens(parts[0], parts[1], shown, cue)
 
 
 def _spread(available: int, wanted: int) -> NDArray[np.int64]:
@@ -148,11 +156,6 @@ def token_names(caches: Caches) -> dict[str, str]:
     return names
 
 
-def root(shape: TokenShape, seconds: int) -> Segment:
-    """Return the segment that all conversations about a video share: its projected tokens."""
-    return Segment((VISUAL,) * (seconds * shape.per_second), parent=None)
-
-
 @dataclass(frozen=True)
 class Sample:
     """One video of a batch: what is read and what is learned."""
@@ -162,6 +165,7 @@ class Sample:
     words: NDArray[np.float64]  # (W,), see `truth`
     mos: float  # NaN where there is none
     dataset: str = ""
+    better: float = np.nan  # of two videos: how many would prefer the first
 
 
 class Samples(Dataset[Sample]):
@@ -183,6 +187,7 @@ class Samples(Dataset[Sample]):
         parts: bool = False,
         raters: bool = False,
         weights: Mapping[str, float] | None = None,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Turn all conversations into token ids.
 
@@ -192,15 +197,16 @@ class Samples(Dataset[Sample]):
             raters: where it is known, the deviation between a video's raters takes its place.
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
+            closed: see `truth`.
         """
-        self._videos, self._caches, self._shape = videos, caches, shape
+        self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
         self._seed, self._epoch = seed, 0
-        self._parts = parts
-        self._mix = Mix([video.dataset for video in videos], weights or {}, seed)
+        self.parts = parts
+        self.mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
         self._words = [
-            truth(video, level_std if std is None else std)
+            truth(video, level_std if std is None else std, closed)
             for video, std in zip(videos, stds, strict=True)
         ]
 
@@ -209,22 +215,22 @@ class Samples(Dataset[Sample]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._mix)
+        return len(self.mix)
 
     def __getitem__(self, place: int) -> Sample:
-        index, turn = self._mix.at(place, self._epoch)
-        rng, mos = self._rng(index, turn), self._videos[index].mos
+        index, turn = self.mix.at(place, self._epoch)
+        rng, mos = self._rng(index, turn), self.videos[index].mos
         branches = [
-            Segment(branch.ids, 0, branch.learned, branch.level_at)
+            Segment(branch.ids, 0, branch.learned, branch.soft_at)
             for branch in self._draw(index, rng)
         ]
-        tokens = self._read(index, rng)
+        tokens = self.read(index, rng)
         return Sample(
-            segments=[root(self._shape, len(tokens[0])), *branches],
+            segments=[root(self.chat, self.shape, tokens), *branches],
             tokens=tokens,
             words=self._words[index],
             mos=np.nan if mos is None else mos,
-            dataset=self._videos[index].dataset,
+            dataset=self.videos[index].dataset,
         )
 
     def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
@@ -233,46 +239,62 @@ class Samples(Dataset[Sample]):
         Args:
             turn: which time the video is looked at; another turn, another part.
         """
-        index, turn = self._mix.at(place, turn)
-        tokens = self._read(index, self._rng(index, turn))
+        index, turn = self.mix.at(place, turn)
+        tokens = self.read(index, self._rng(index, turn))
         return tokens, torch.from_numpy(self._words[index]).float()
 
     def _rng(self, index: int, turn: int) -> random.Random:
-        video = self._videos[index]
+        video = self.videos[index]
         name = f"{self._seed}/{turn}/{video.dataset}/{video.video_id}"
         return random.Random(hashlib.sha256(name.encode()).digest())
 
-    def _read(self, index: int, rng: random.Random) -> VideoTokens:
-        video = self._videos[index]
-        tokens = read_tokens(self._caches[video.dataset], video.video_id, self._shape)
-        return _part(tokens, rng) if self._parts and rng.random() < 0.5 else tokens
+    def read(self, index: int, rng: random.Random) -> VideoTokens:
+        """Return the tokens of a video or, if parts are shown, of a part that `rng` draws."""
+        video = self.videos[index]
+        caches = self._caches[video.dataset]
+        tokens = read_tokens(caches, video.video_id, self.shape, video.cue)
+        return _part(tokens, rng) if self.parts and rng.random() < 0.5 else tokens
 
     def _draw(self, index: int, rng: random.Random) -> list[Branch]:
-        branches, video = self._branches[index], self._videos[index]
+        branches, video = self._branches[index], self.videos[index]
         # drawing by weight without repeats: Efraimidis and Spirakis, 2006
         keys = [rng.random() ** (1 / WEIGHTS.get(record.task, 1.0)) for record in video.records]
         drawn = [branches[i] for i in sorted(range(len(keys)), key=lambda i: -keys[i])]
-        levels = [branch for branch in drawn if branch.level_at is not None][:1]
-        others = [branch for branch in drawn if branch.level_at is None]
+        levels = [branch for branch in drawn if branch.soft_at is not None][:1]
+        others = [branch for branch in drawn if branch.soft_at is None]
         return (levels + others)[:BRANCHES]
 
     def tokens(self, most: int) -> Iterator[VideoTokens]:
         """Yield the tokens of at most so many videos, spread over all."""
-        for index in _spread(len(self._videos), most):
-            video = self._videos[index]
-            yield read_tokens(self._caches[video.dataset], video.video_id, self._shape)
+        for index in _spread(len(self.videos), most):
+            video = self.videos[index]
+            yield read_tokens(self._caches[video.dataset], video.video_id, self.shape)
 
 
 def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
     """Return a run of seconds, every length and every place of it equally likely."""
-    seconds = len(tokens[0])
+    seconds = len(tokens.seconds)
     length = rng.randint(1, seconds)
-    start = rng.randint(0, seconds - length)
-    return tokens[0][start : start + length], tokens[1][start : start + length]
+    return tokens.part(rng.randint(0, seconds - length), length)
 
 
-def truth(video: Video, level_std: float) -> NDArray[np.float64]:
-    """Return how much each word of `questions.WORDS` is true of a video.
+def closed_tasks(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+    """Return the answers of each task, not of our own, whose records name all that it has."""
+    found = {
+        record.task: record.choices
+        for record in records
+        if record.choices and record.task not in questions.TASKS
+    }
+    return dict(sorted(found.items()))
+
+
+def truth(
+    video: Video, level_std: float, closed: Mapping[str, tuple[str, ...]] | None = None
+) -> NDArray[np.float64]:
+    """Return how much each word of `questions.WORDS`, and each closed answer, is true of a video.
+
+    Args:
+        closed: of `closed_tasks`; none: there are no such tasks.
 
     Returns:
         float64 (W,): per task a distribution over its words, for the level the soft label of the
@@ -285,12 +307,15 @@ def truth(video: Video, level_std: float) -> NDArray[np.float64]:
         if task == "level":
             row = np.zeros(len(words)) if video.mos is None else soft_label(video.mos, level_std)
         found.append(row)
+    for name, answers in (closed or {}).items():
+        told = {r.conversations[-1].value for r in video.records if r.task == name}
+        found.append(np.array([float(answer in told) for answer in answers]))
     return np.concatenate(found)
 
 
 def _branch(chat: Chat, record: Record) -> Branch:
     branch = chat.branch(record.conversations, record.task)
-    return branch if _has_soft_label(record) else replace(branch, level_at=None)
+    return branch if _has_soft_label(record) else replace(branch, soft_at=None)
 
 
 def _has_soft_label(record: Record) -> bool:
@@ -301,29 +326,12 @@ def _has_soft_label(record: Record) -> bool:
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
     """Return a batch for `model.LmmVqa.forward`."""
     packed = pack([sample.segments for sample in samples])
-    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "weights", "level_at")
+    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "weights", "soft_at")
     return {
         **{name: getattr(packed, name) for name in fields},
         **pad([sample.tokens for sample in samples]),
         "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
+        "better": torch.tensor([sample.better for sample in samples], dtype=torch.float32),
         "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
     }
-
-
-def pad(tokens: Sequence[VideoTokens]) -> dict[str, Tensor]:
-    """Return the tokens of several videos as one batch.
-
-    Returns:
-        spatial (B, K, P, D), temporal (B, K, D), and seconds, bool (B, K): which are there.
-    """
-    most = max(len(spatial) for spatial, _ in tokens)
-    seconds = torch.zeros(len(tokens), most, dtype=torch.bool)
-    for row, (spatial, _) in zip(seconds, tokens, strict=True):
-        row[: len(spatial)] = True
-    parts = {}
-    for name, arrays in zip(("spatial", "temporal"), zip(*tokens, strict=True), strict=True):
-        parts[name] = torch.zeros(len(arrays), most, *arrays[0].shape[1:])
-        for row, array in zip(parts[name], arrays, strict=True):
-            row[: len(array)] = torch.from_numpy(array)
-    return {**parts, "seconds": seconds}

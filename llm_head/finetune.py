@@ -14,9 +14,9 @@ from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import on_device
+from llm_head.llm import on_device
 from llm_head.readout import ReadOut
-from llm_head.tune import Tuned, TuneError, samples_of, videos_of
+from llm_head.tune import Tuned, TuneError, samples_of, videos_of, with_pairs
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +42,20 @@ def fine_tune(
         start: `checkpoint.identity` of the head; tells states in `work` apart.
 
     Raises:
-        TuneError: if no record is for training, or the head was tuned with other tokens or time,
-            or with another part of the LLM.
+        TuneError: if no record is for training, or the head was tuned with other tokens, time
+            or text beside them, or with another part of the LLM.
 
     Source: the protocol of the field (trained on LSVQ, then fine-tuned per data set).
     """
     shape = head.shape
-    asked = (config.tokens, config.time, config.seconds)
-    if asked != (shape.tokens, shape.time, shape.seconds):
+    differing = [
+        f"{name}: {there} (tune asks for {asked})"
+        for name in ("tokens", "time", "seconds", "markers", "cue")
+        if (there := getattr(shape, name)) != (asked := getattr(config, name))
+    ]
+    if differing:
         raise TuneError(
-            f"the head reads {shape.tokens} tokens, time {shape.time}, {shape.seconds} s; section "
-            f"tune asks for {asked}; run stage tune again"
+            f"the head was tuned with other settings, {', '.join(differing)}; run stage tune again"
         )
     if config.llm_trained != head.llm_trained:
         raise TuneError(
@@ -70,7 +73,7 @@ def fine_tune(
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
     if work:
         work = work / resume.key(records, caches, config, {"head": start}, on_device(device))
-    history, best_epoch = fit(head.model, samples, config, device, work)
+    history, best_epoch = fit(head.model, with_pairs(samples, config), config, device, work)
     readout = ReadOut(head.model, head.chat, config.level_std)
     calibration = calibrate(readout, videos["val"], caches)
     return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration)

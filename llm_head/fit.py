@@ -17,9 +17,12 @@ from transformers import (
     TrainingArguments,
 )
 
+from llm_head import processes
 from llm_head.config import TuneConfig
-from llm_head.data import Samples, collate
-from llm_head.model import LmmVqa, on_device
+from llm_head.data import collate
+from llm_head.llm import on_device
+from llm_head.model import LmmVqa
+from llm_head.pairs import WithPairs
 from llm_head.resume import Keeper, ResumableTrainer, Saver, last
 
 LOGS_PER_EPOCH = 5
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     model: LmmVqa,
-    samples: Mapping[str, Samples],
+    samples: Mapping[str, WithPairs],
     config: TuneConfig,
     device: str,
     work: Path | None = None,
@@ -45,7 +48,7 @@ def fit(
         history (columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured), and
         the epoch that was kept.
     """
-    per_step = config.batch_size * config.accumulate
+    per_step = config.batch_size * config.accumulate * processes.count()
     steps = -(-len(samples["train"]) // per_step)  # per epoch
     has_val = len(samples["val"]) > 0
     keeper = Keeper(model)
@@ -72,7 +75,10 @@ def fit(
             dataloader_pin_memory=False,
             use_cpu=on_device(device) == "cpu",
             seed=config.seed,
+            ddp_find_unused_parameters=False,
+            ddp_broadcast_buffers=False,
         )
+        arguments._n_gpu = min(1, arguments.n_gpu)  # a process has one GPU, whatever it sees
         trainer = ResumableTrainer(
             keeper=keeper,
             model=model,
@@ -81,7 +87,7 @@ def fit(
             eval_dataset=samples["val"] if has_val else None,
             data_collator=collate,
             compute_metrics=_metrics,
-            callbacks=[_Progress(), keeper],
+            callbacks=[_Progress(), _Epochs(samples["train"]), keeper],
         )
         trainer.remove_callback(PrinterCallback)
         begun = last(work) if work else None
@@ -102,6 +108,16 @@ def _metrics(found: EvalPrediction) -> dict[str, float]:
     return {"srcc": float(spearmanr(mos[known], score[known]).statistic)}
 
 
+class _Epochs(TrainerCallback):
+    """Tells the samples which epoch it is; with several processes nobody else does."""
+
+    def __init__(self, samples: WithPairs) -> None:
+        self._samples = samples
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._samples.set_epoch(int(state.epoch or 0))
+
+
 class _Progress(TrainerCallback):
     """A line now and then: step, losses, rate, time left."""
 
@@ -113,6 +129,8 @@ class _Progress(TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         found = kwargs["logs"]
+        if not state.is_world_process_zero:
+            return
         if "loss" in found and state.global_step:
             per_step = (time.monotonic() - self._began) / (state.global_step - self._before)
             left = (state.max_steps - state.global_step) * per_step

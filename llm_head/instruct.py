@@ -2,7 +2,7 @@
 
 The format is LLaVA's conversation format, one record a line, so that other people's instruction
 sets can be mixed in: any text, several turns, `<video>` once in the first question. Ours adds
-dataset, split, task, mos, mos_std and tokens.
+dataset, split, task, mos, mos_std, cue, tokens and choices.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from llm_head import questions
+from llm_head.cue import cue
 from llm_head.levels import level_of, percentile_cuts, percentile_level_of
 from llm_head.questions import Task
 
@@ -46,7 +47,9 @@ class Record:
     conversations: tuple[Turn, ...]
     mos: float | None = None  # 0-100; score and level only
     mos_std: float | None = None  # deviation between raters, on 0-100; where mos is, if known
+    cue: str = ""  # the video's facts in words, see `llm_head.cue`; said if tune.cue is text
     tokens: str = ""  # names the tokens it was written for: if they change, the file changes
+    choices: tuple[str, ...] = ()  # all answers that the task has, if they are few; see `alignment`
 
 
 def build(
@@ -64,8 +67,8 @@ def build(
     which is the one the model is asked with.
 
     Args:
-        manifest: with columns video_id, split, mos (0-100), impairment, motion and, if any rater's
-            opinion is known, mos_std (0-100); empty: unknown.
+        manifest: with columns video_id, split, mos (0-100), impairment, motion and, as far as they
+            are known, mos_std (0-100) and those of `llm_head.cue`; empty: unknown.
         tokens: per video the name of its tokens, `data.token_names`; a video without has no
             records.
         levels: absolute: `levels.level_of`, and the record carries the MOS for its soft label.
@@ -104,6 +107,7 @@ def build(
                         conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
                         mos=float(row["mos"]) if labelled else None,
                         mos_std=_known(row.get("mos_std")) if labelled else None,
+                        cue=cue(row),
                         tokens=tokens[video],
                     )
                 )
@@ -160,7 +164,7 @@ def _as_json(record: Record) -> dict[str, Any]:
     fields["conversations"] = [
         {"from": turn.speaker, "value": turn.value} for turn in record.conversations
     ]
-    return {key: value for key, value in fields.items() if value not in (None, "")}
+    return {key: value for key, value in fields.items() if value not in (None, "", ())}
 
 
 def read(path: Path, dataset: str) -> list[Record]:
@@ -181,7 +185,7 @@ def read(path: Path, dataset: str) -> list[Record]:
             if not line.strip():
                 continue
             try:
-                record = _parse(json.loads(line), dataset)
+                record = parse(json.loads(line), dataset)
             except ValueError as error:
                 raise InstructError(f"{path} line {number}: {error}") from error
             if record.id in seen:
@@ -191,7 +195,12 @@ def read(path: Path, dataset: str) -> list[Record]:
     return records
 
 
-def _parse(fields: Any, dataset: str) -> Record:
+def parse(fields: Any, dataset: str) -> Record:
+    """Return a record from the JSON object of a line; see `read`.
+
+    Raises:
+        ValueError: if it is not as it should be.
+    """
     if not isinstance(fields, dict):
         raise ValueError(f"wanted a JSON object, found {type(fields).__name__}")
     for key in ("id", "video"):
@@ -212,8 +221,16 @@ def _parse(fields: Any, dataset: str) -> Record:
         conversations=_turns(fields.get("conversations")),
         mos=None if mos is None else float(mos),
         mos_std=_mos_std(fields.get("mos_std")),
+        cue=str(fields.get("cue", "")),
         tokens=str(fields.get("tokens", "")),
+        choices=_choices(fields.get("choices", [])),
     )
+
+
+def _choices(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"choices must be a list of answers, found {value!r:.80}")
+    return tuple(value)
 
 
 def _mos_std(value: Any) -> float | None:

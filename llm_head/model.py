@@ -1,113 +1,23 @@
 """The head: projector and LLM, with the loss of instruction tuning."""
 
 import copy
-import hashlib
+from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from llm_head.alignment import Alignment
 from llm_head.levels import CENTRES, LEVELS
+from llm_head.llm import HeadError
 from llm_head.packing import IGNORE
 from llm_head.projector import Projector, TokenShape
 from llm_head.prompts import Chat
 from llm_head.ranking import rank_loss
-
-_LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
-
-
-class HeadError(RuntimeError):
-    """The LLM cannot be loaded, or cannot be used as a head."""
-
-
-def load_llm(
-    name: str, dtype: str, quantize: Literal["none", "8bit", "4bit"] = "none"
-) -> tuple[Any, PreTrainedModel]:
-    """Return tokenizer and frozen LLM from a folder or the hub.
-
-    The attention is PyTorch's own (SDPA). FlashAttention 2 reads no mask of one's own, so it could
-    not keep the branches of a sample apart, see `packing`.
-
-    Args:
-        dtype: float32 or bfloat16; of 8 and 4 bit, what is computed in.
-        quantize: keep the linear layers' weights in so many bits, by bitsandbytes.
-
-    Raises:
-        HeadError: if there is none, it post-processes its logits, or it cannot be quantized here.
-    """
-    bits = _bits(quantize, dtype)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        llm = AutoModelForCausalLM.from_pretrained(
-            name,
-            dtype=getattr(torch, dtype),
-            attn_implementation="sdpa",
-            use_safetensors=True,  # never a pickle
-            quantization_config=bits,
-        )
-    except (OSError, ValueError) as error:
-        what = "" if Path(name).is_dir() else " (no such folder either; stage weights makes one)"
-        raise HeadError(f"tune.llm {name!r}: cannot be loaded{what}: {error}") from error
-    llm.requires_grad_(False)
-    llm.train(False)
-    _check_logits(llm, name)
-    return tokenizer, llm
-
-
-def llm_identity(name: str, llm: Any) -> dict[str, str]:
-    """Return what tells an LLM from another: file hashes of a folder, the commit of a hub model."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return {"commit": str(getattr(llm.config, "_commit_hash", None))}
-    identity = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name.endswith(_LLM_FILES):
-            with path.open("rb") as file:
-                identity[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return identity
-
-
-def _bits(quantize: str, dtype: str) -> BitsAndBytesConfig | None:
-    if quantize == "none":
-        return None
-    if not torch.cuda.is_available():
-        raise HeadError(f"tune.quantize {quantize}: needs a CUDA GPU, found none; set it to none")
-    if find_spec("bitsandbytes") is None:
-        raise HeadError(
-            f"tune.quantize {quantize}: needs the package bitsandbytes; install it, or set it to "
-            "none"
-        )
-    if quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
-    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",  # QLoRA, arXiv:2305.14314
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=getattr(torch, dtype),
-    )
-
-
-def on_device(device: str) -> str:
-    """Return cpu or cuda, for auto, cpu or cuda."""
-    return "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
-
-
-@torch.no_grad()
-def _check_logits(llm: PreTrainedModel, name: str) -> None:
-    # logits are computed at few places only, past the LLM's own forward; they must be the same
-    ids = torch.arange(1, 5).unsqueeze(0)
-    head: nn.Module = llm.get_output_embeddings()  # type: ignore[no-untyped-call]
-    ours = head(llm.base_model(ids, use_cache=False).last_hidden_state)
-    if not torch.allclose(llm(ids, use_cache=False).logits, ours, atol=1e-2):
-        raise HeadError(f"{name}: the LLM changes its logits after the last layer; not supported")
 
 
 class LmmVqa(nn.Module):
@@ -128,6 +38,7 @@ class LmmVqa(nn.Module):
         dropout: float = 0.0,
         align_weight: float = 0.0,
         rank_weight: float = 0.0,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Join an LLM and a new projector.
 
@@ -138,21 +49,24 @@ class LmmVqa(nn.Module):
             dropout: of the projector.
             align_weight: of the alignment loss beside the LLM's.
             rank_weight: of the ranking loss beside the LLM's.
+            closed: of `Alignment`; read in training only.
         """
         super().__init__()
         self.llm = llm
         embeddings = llm.get_input_embeddings().weight.detach()  # type: ignore[operator]
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
-        self.alignment = Alignment(chat, embeddings)
+        self.alignment = Alignment(chat, embeddings, closed)
         self._align_weight, self.rank_weight = align_weight, rank_weight
         self._kept_head: tuple[torch.device, Any] | None = None
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
+        self.register_buffer("order_words", torch.tensor(chat.order_words), persistent=False)
         self.register_buffer("centres", torch.tensor(CENTRES).float(), persistent=False)
 
     head: Tensor
     level_words: Tensor
+    order_words: Tensor
     centres: Tensor
 
     def train(self, mode: bool = True) -> "LmmVqa":
@@ -194,29 +108,32 @@ class LmmVqa(nn.Module):
         source: Tensor,
         labels: Tensor,
         weights: Tensor,
-        level_at: Tensor,
+        soft_at: Tensor,
         spatial: Tensor,
         temporal: Tensor,
         seconds: Tensor,
         words: Tensor,
         mos: Tensor,
         sets: Tensor,
+        better: Tensor,
     ) -> dict[str, Tensor]:
         """Return loss and scores of a batch of `data.collate`.
 
-        The loss has four terms: cross-entropy between the soft level label and the LLM's whole
-        vocabulary at the level word, mean over the videos that have one; cross-entropy of all
-        other answers, mean over an answer's tokens, sum over a video's answers, mean over videos;
-        and, by their weights, the alignment loss and the ranking loss of the scores.
+        The loss has four terms: cross-entropy between a soft label and the LLM's whole vocabulary
+        at the level word, or at the word that names the better of two videos, mean over the samples
+        that have one; cross-entropy of all other answers, mean over an answer's tokens, sum over a
+        video's answers, mean over the samples of one video; and, by their weights, the alignment
+        loss and the ranking loss of the scores.
 
         Args:
-            ids, visual, positions, allowed, source, labels, weights, level_at: `packing.Packed`.
+            ids, visual, positions, allowed, source, labels, weights, soft_at: `packing.Packed`.
             spatial: float (B, K, P, D).
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
             words: float (B, W), `data.truth` of each video; the first five are its soft label.
             mos: float (B,), NaN where unknown; read for the ranking loss only.
             sets: int64 (B,), equal for videos of the same data set.
+            better: float (B,), of two videos the share that prefers the first, NaN: a single video.
 
         Returns:
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
@@ -226,18 +143,25 @@ class LmmVqa(nn.Module):
         hidden, _ = self._run(ids, visual, positions, allowed, projected[seconds])
         rows, places = (labels != IGNORE).nonzero(as_tuple=True)
         logits = self.logits(hidden[rows, source[rows, places]])
-        is_level = level_at[rows, places]
+        is_soft, is_pair = soft_at[rows, places], better.isfinite()[rows]
+        is_level = is_soft & ~is_pair
         level_logits = logits[:, self.level_words]
-        at_level = logits[is_level].log_softmax(-1)[:, self.level_words]
-        level_loss = -(words[rows[is_level], : len(LEVELS)] * at_level).sum(-1)
+        level_loss = _soft_loss(
+            logits[is_level], self.level_words, words[rows[is_level], : len(LEVELS)]
+        )
+        preferred = better[rows[is_pair]]
+        pair_loss = _soft_loss(
+            logits[is_pair], self.order_words, torch.stack([preferred, 1 - preferred], dim=1)
+        )
         text_loss = functional.cross_entropy(
-            logits[~is_level], labels[rows, places][~is_level], reduction="none"
+            logits[~is_soft], labels[rows, places][~is_soft], reduction="none"
         )
         score = torch.full((len(ids),), float("nan"), device=ids.device)
         score[rows[is_level]] = level_logits[is_level].softmax(-1) @ self.centres
         # every answer counts the same, however many tokens tell it
-        text_loss = text_loss * weights[rows, places][~is_level]
-        loss = _mean(level_loss) + text_loss.sum() / len(ids)
+        text_loss = text_loss * weights[rows, places][~is_soft]
+        single = max(1, int(better.isnan().sum()))
+        loss = _mean(torch.cat([level_loss, pair_loss])) + text_loss.sum() / single
         if self._align_weight:
             loss = loss + self._align_weight * self.alignment(projected, seconds, words)
         if self.rank_weight:
@@ -349,6 +273,11 @@ class LmmVqa(nn.Module):
         # a LoRA wrapper hides the causal LM whose layers it has changed in place
         inner = getattr(self.llm, "get_base_model", None)
         return self.llm if inner is None else inner()
+
+
+def _soft_loss(logits: Tensor, words: Tensor, label: Tensor) -> Tensor:
+    """Return (n,): cross-entropy between a label (n, W) over words and the whole vocabulary."""
+    return -(label * logits.log_softmax(-1)[:, words]).sum(-1)
 
 
 def _mean(losses: Tensor) -> Tensor:

@@ -24,13 +24,13 @@ class Segment:
         ids: token ids, or VISUAL.
         parent: index of the segment that it continues; None: it begins the sequence.
         learned: one per id, whether it is predicted; empty: none is.
-        level_at: index in ids of the level word, if there is one.
+        soft_at: index in ids of the word that has a soft label, if there is one.
     """
 
     ids: tuple[int, ...]
     parent: int | None
     learned: tuple[bool, ...] = ()
-    level_at: int | None = None
+    soft_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Packed:
         source: int64 (B, N), the place whose output predicts this token.
         labels: int64 (B, N), the token where it is learned, else IGNORE.
         weights: float (B, N), 1 / learned tokens of the segment where it is learned, else 0.
-        level_at: bool (B, N), level words.
+        soft_at: bool (B, N), words that have a soft label.
         starts: per sample the place of each segment's first token.
     """
 
@@ -56,7 +56,7 @@ class Packed:
     source: Tensor
     labels: Tensor
     weights: Tensor
-    level_at: Tensor
+    soft_at: Tensor
     starts: list[list[int]]
 
 
@@ -88,7 +88,7 @@ def pack(samples: Sequence[Sequence[Segment]]) -> Packed:
         source=stack("source", 0),
         labels=stack("labels", IGNORE),
         weights=stack("weights", 0).float(),
-        level_at=stack("level_at", 0).bool(),
+        soft_at=stack("soft_at", 0).bool(),
         starts=[row["starts"].tolist() for row in rows],
     )
 
@@ -101,7 +101,7 @@ def _lay_out(segments: Sequence[Segment]) -> dict[str, np.ndarray]:
     source: list[int] = []
     labels: list[int] = []
     weights: list[float] = []
-    level_at: list[bool] = []
+    soft_at: list[bool] = []
     for segment, start, size in zip(segments, starts, sizes, strict=True):
         parent = segment.parent
         first = 0 if parent is None else ends[parent]
@@ -111,7 +111,7 @@ def _lay_out(segments: Sequence[Segment]) -> dict[str, np.ndarray]:
         learned = segment.learned or (False,) * size
         labels += [i if use else IGNORE for i, use in zip(segment.ids, learned, strict=True)]
         weights += [use / sum(learned) if use else 0.0 for use in learned]
-        level_at += [i == segment.level_at for i in range(size)]
+        soft_at += [i == segment.soft_at for i in range(size)]
         ends.append(first + size)
     return {
         "ids": np.array([i for segment in segments for i in segment.ids], dtype=np.int64),
@@ -120,7 +120,7 @@ def _lay_out(segments: Sequence[Segment]) -> dict[str, np.ndarray]:
         "source": np.array(source, dtype=np.int64),
         "labels": np.array(labels, dtype=np.int64),
         "weights": np.array(weights, dtype=np.float64),
-        "level_at": np.array(level_at, dtype=np.int64),
+        "soft_at": np.array(soft_at, dtype=np.int64),
         "starts": starts,
     }
 

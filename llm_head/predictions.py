@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_head.calibrate import ScoreMap
 from llm_head.checkpoint import Head
+from llm_head.cue import cue
 from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
@@ -46,10 +47,12 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
     rows: list[dict[Any, Any]] = table.reindex(columns=LABELS).to_dict("records")
 
     def ask(row: dict[Any, Any]) -> Answer:
-        (answer,) = readout.answers([read_tokens(caches, row["video_id"], head.shape)])
+        tokens = read_tokens(caches, row["video_id"], head.shape, cue(row))
+        (answer,) = readout.answers([tokens])
         return answer
 
-    for row, answer in zip(rows, _side_by_side(head, ask, rows), strict=True):
+    answers = _side_by_side(head, ask, table.to_dict("records"))
+    for row, answer in zip(rows, answers, strict=True):
         yield {**row, **columns(answer, head.calibration)}
 
 
@@ -65,7 +68,8 @@ def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[
     """
     readout = ReadOut(head.model, head.chat, head.level_std)
 
-    def ask(video_id: str) -> list[dict[str, Any]]:
+    def ask(row: dict[Any, Any]) -> list[dict[str, Any]]:
+        video_id = row["video_id"]
         tokens = {kind: cache.read(video_id) for kind, cache in caches.items()}
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
         start_s = next(iter(tokens.values())).pts_s.tolist()
@@ -77,10 +81,10 @@ def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[
                 "score_std": round(second.score_std, DECIMALS),
                 "level": second.level,
             }
-            for second in timeline(readout, arrays, head.shape, start_s)
+            for second in timeline(readout, arrays, head.shape, start_s, cue=cue(row))
         ]
 
-    yield from _side_by_side(head, ask, table["video_id"].tolist())
+    yield from _side_by_side(head, ask, table.to_dict("records"))
 
 
 def _side_by_side(head: Head, ask: Callable[[_In], _Out], values: Sequence[_In]) -> Iterator[_Out]:
@@ -163,7 +167,7 @@ def _features(table: pd.DataFrame, caches: Caches, shape: TokenShape) -> NDArray
 
     rows = []
     for video_id in table["video_id"]:
-        spatial, temporal = read_tokens(caches, video_id, shape)
+        spatial, temporal, *_ = read_tokens(caches, video_id, shape)
         if not spatial.shape[1]:  # not read: one place without features
             spatial = np.zeros((len(spatial), 1, 0), dtype=np.float32)
         rows.append(video_features(spatial, temporal))

@@ -23,6 +23,8 @@ class TokenShape:
         temporal: D of a chunk; 0 if not read.
         projector: mlp, vit or resampler, see the classes below.
         queries: vectors per second that a resampler makes; 0 for the others.
+        markers: whether a text with its number stands before the vectors of each second.
+        cue: text: the video's size, frame rate and bit rate stand behind its vectors.
     """
 
     tokens: Literal["both", "spatial", "temporal"]
@@ -32,6 +34,8 @@ class TokenShape:
     temporal: int
     projector: Literal["mlp", "vit", "resampler"] = "mlp"
     queries: int = 0
+    markers: bool = False
+    cue: Literal["none", "text"] = "none"
 
     @property
     def per_second(self) -> int:

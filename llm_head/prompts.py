@@ -25,7 +25,7 @@ class Branch:
 
     ids: tuple[int, ...]
     learned: tuple[bool, ...]  # one per id: whether it has a loss
-    level_at: int | None = None  # where the level word is, if this is our level answer
+    soft_at: int | None = None  # where the level word is, if this is our level answer
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Chat:
         head: ids of all text before the video.
         frames: of each of our tasks, how its answers are built.
         level_words: the first id of each level word, from bad to excellent.
+        order_words: the first ids of "first" and "second", of two videos.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -63,7 +64,7 @@ class Chat:
         except TemplateError:  # some templates know no system role
             self._system = []
         head, _ = self._split(self._render([{"role": "user", "content": VIDEO}], True))
-        self.head = self._encode(head)
+        self.head = self.encode(head)
         if not self.head:
             raise PromptError("the chat template puts nothing before a question; not supported")
         self.frames = {
@@ -71,6 +72,7 @@ class Chat:
             for task in questions.TASKS
         }
         self.level_words = tuple(middle[0] for middle in self.frames["level"].middles)
+        self.order_words = tuple(middle[0] for middle in self.frames["compare"].middles)
         if len(set(self.level_words)) < len(LEVELS):
             pairs = dict(zip(LEVELS, self.level_words, strict=True))
             raise PromptError(f"level words must begin with different tokens, found {pairs}")
@@ -78,7 +80,7 @@ class Chat:
     def question(self, text: str) -> tuple[int, ...]:
         """Return the ids from the end of the video to where the answer begins."""
         turn = {"role": "user", "content": f"{VIDEO}\n{text}"}
-        return self._encode(self._split(self._render([turn], True))[1])
+        return self.encode(self._split(self._render([turn], True))[1])
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Return the ids of an answer, up to and with the end of the turn."""
@@ -121,7 +123,7 @@ class Chat:
             if not prompt.startswith(done) or not full.startswith(prompt):
                 raise PromptError("the chat template changes earlier turns; it cannot be used")
             for text, is_answer in ((prompt[len(done) :], False), (full[len(prompt) :], True)):
-                piece = self._encode(text)
+                piece = self.encode(text)
                 ids += piece
                 answer += [is_answer] * len(piece)
             done = full
@@ -165,7 +167,8 @@ class Chat:
         head, _, tail = text.partition(VIDEO)
         return head, tail
 
-    def _encode(self, text: str) -> tuple[int, ...]:
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of a piece of text, without marks of its beginning or end."""
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

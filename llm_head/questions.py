@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from llm_head.levels import LEVELS
 
-Task = Literal["score", "level", "impairment", "motion"]
+Task = Literal["score", "level", "impairment", "motion", "compare"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 QUESTIONS: dict[Task, tuple[str, ...]] = {
@@ -106,6 +106,29 @@ QUESTIONS: dict[Task, tuple[str, ...]] = {
         "Check the motion of this footage.",
         "Has the player frozen?",
     ),
+    "compare": (
+        "Which video is better?",
+        "Which of the two has the better quality?",
+        "Compare the two videos.",
+        "Which one would viewers prefer?",
+        "Is the first or the second better?",
+        "Name the better of the two.",
+        "Which clip looks better?",
+        "Which of these would you rather watch?",
+        "Pick the one of higher quality.",
+        "Which has fewer faults?",
+        "Of these two, which is the cleaner one?",
+        "Tell me which video holds up better.",
+        "Which would get the higher score?",
+        "Which of both is less impaired?",
+        "Who wins on quality, the first or the second?",
+        "Choose the better clip.",
+        "Between these two, which is superior?",
+        "Which version would you keep?",
+        "Rank the two: which comes out on top?",
+        "Which one do you like better technically?",
+        "Say which video is the better one.",
+    ),
 }
 
 IMPAIRMENTS = {
@@ -118,6 +141,7 @@ IMPAIRMENTS = {
     "low_frame_rate": "low frame rate",
 }
 MOTIONS = {"smooth": "smooth", "frozen": "frozen"}
+ORDER = ("first", "second")
 # the words in which answers to a task differ
 WORDS: dict[Task, tuple[str, ...]] = {
     "level": LEVELS,
@@ -181,6 +205,13 @@ def motion_answer(motion: str) -> str:
     return f"The motion is {MOTIONS[motion]}."
 
 
+def compare_answer(better: str) -> str:
+    """Return the answer that names the better of two videos, first or second."""
+    if better not in ORDER:
+        raise ValueError(f"{better!r} is none of {ORDER}")
+    return f"The better video is the {better}."
+
+
 def answers(task: Task) -> list[str]:
     """Return the answers to a task that exist; of score, numbers that differ in every digit."""
     if task == "level":
@@ -189,4 +220,6 @@ def answers(task: Task) -> list[str]:
         return [score_answer(mos) for mos in (5.0, 16.1, 27.2, 38.3, 49.4, 61.5, 72.6, 83.7, 94.8)]
     if task == "impairment":
         return [impairment_answer(name) for name in IMPAIRMENTS]
+    if task == "compare":
+        return [compare_answer(name) for name in ORDER]
     return [motion_answer(name) for name in MOTIONS]

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from llm_head import questions
-from llm_head.data import VideoTokens, pad, root
 from llm_head.digits import DigitTree
 from llm_head.levels import expectation, level_of, mos_of
 from llm_head.model import LmmVqa
 from llm_head.packing import Packed, Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat, PromptError
+from llm_head.shown import VideoTokens, pad, root
 
 _NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when it is complete
 _BEGUN = re.compile(r"(\d|[1-9]\d|100)?|(\d|[1-9]\d)\.|100\.")  # and before
@@ -76,7 +76,7 @@ class ReadOut:
         Raises:
             PromptError: if the tokenizer has no single tokens for the digits and the point.
         """
-        self._model, self._level_std = model.eval(), level_std
+        self._model, self._chat, self._level_std = model.eval(), chat, level_std
         self._head: Any = None
         self._segments: list[Segment] = []  # after the video, which is number 0 of the tree
         self._add(chat, "level")
@@ -136,18 +136,18 @@ class ReadOut:
         ends = self._ends(packed)
         words = self._model.logits(hidden[rows, ends[:, _LEVEL]])[:, self._model.level_words]
         (level,) = words.double().softmax(-1).tolist()
-        (totals,) = self._log_probabilities(packed, hidden)
+        (sums,) = totals(self._model, packed, hidden)
         nodes = ends[:, [_SCORE, *self._numbers]]
         digits, stds = self._digits.expectation(self._model.logits(hidden[rows[:, None], nodes]))
         (number,) = self._generate(hidden[rows, ends[:, _SCORE]], packed, ends[:, _SCORE], cache)
-        return self._answer(level, number, float(digits[0]), float(stds[0]), totals)
+        return self._answer(level, number, float(digits[0]), float(stds[0]), sums)
 
     def _pass(
         self, videos: Sequence[VideoTokens], segments: Sequence[Segment]
     ) -> tuple[Packed, Tensor, Any]:
         """Run the LLM once; return the layout, its last hidden states and its cache."""
         shape, device = self._model.projector.shape, self._model.head.device
-        packed = pack([[root(shape, len(spatial)), *segments] for spatial, _ in videos])
+        packed = pack([[root(self._chat, shape, video), *segments] for video in videos])
         if self._head is None:  # the text before the video: read once, used for every video
             self._head = self._model.head_cache(1)
         cache = copy.deepcopy(self._head)
@@ -173,12 +173,12 @@ class ReadOut:
         return ends
 
     def _answer(
-        self, level: list[float], number: float, digits: float, digits_std: float, totals: Tensor
+        self, level: list[float], number: float, digits: float, digits_std: float, sums: Tensor
     ) -> Answer:
         mean, std = expectation(level)
         score = mos_of(mean, self._level_std)
-        impairment, impairment_prob = _best(totals, self._impairments, list(questions.IMPAIRMENTS))
-        motion, motion_prob = _best(totals, self._motions, list(questions.MOTIONS))
+        impairment, impairment_prob = _best(sums, self._impairments, list(questions.IMPAIRMENTS))
+        motion, motion_prob = _best(sums, self._motions, list(questions.MOTIONS))
         return Answer(
             score=score,
             score_std=std,
@@ -192,17 +192,6 @@ class ReadOut:
             motion=motion,
             motion_prob=motion_prob,
         )
-
-    def _log_probabilities(self, packed: Packed, hidden: Tensor) -> Tensor:
-        """Return the total log-probability of each segment's learned tokens, (B, segments)."""
-        rows, places = (packed.labels >= 0).nonzero(as_tuple=True)
-        logits = self._model.logits(hidden[rows, packed.source[rows, places]])
-        found = logits.log_softmax(-1).cpu()
-        each = found[torch.arange(len(rows)), packed.labels[rows, places]].double()
-        totals = torch.zeros(len(packed.starts), len(self._segments) + 1, dtype=torch.float64)
-        starts = torch.tensor(packed.starts)
-        segments = (places[:, None] >= starts[rows]).sum(1) - 1
-        return totals.index_put((rows, segments), each, accumulate=True)
 
     def _generate(self, hidden: Tensor, packed: Packed, ends: Tensor, cache: Any) -> list[float]:
         """Return the numbers written after the score stem, the likeliest allowed token each time.
@@ -244,6 +233,18 @@ class ReadOut:
         return best, allowed[best]
 
 
+def totals(model: LmmVqa, packed: Packed, hidden: Tensor) -> Tensor:
+    """Return the log-probability of each segment's learned tokens together, (B, segments)."""
+    rows, places = (packed.labels >= 0).nonzero(as_tuple=True)
+    logits = model.logits(hidden[rows, packed.source[rows, places]])
+    found = logits.log_softmax(-1).cpu()
+    each = found[torch.arange(len(rows)), packed.labels[rows, places]].double()
+    starts = torch.tensor(packed.starts)
+    segments = (places[:, None] >= starts[rows]).sum(1) - 1
+    sums = torch.zeros(starts.shape, dtype=torch.float64)
+    return sums.index_put((rows, segments), each, accumulate=True)
+
+
 @contextmanager
 def repeatable(model: LmmVqa) -> Iterator[None]:
     """Within it, the same input gives the same bits: no gradients, one thread on the CPU."""
@@ -257,7 +258,7 @@ def repeatable(model: LmmVqa) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _best(totals: Tensor, segments: range, names: Sequence[str]) -> tuple[str, float]:
-    probabilities = totals[list(segments)].softmax(0)
+def _best(sums: Tensor, segments: range, names: Sequence[str]) -> tuple[str, float]:
+    probabilities = sums[list(segments)].softmax(0)
     best = int(probabilities.argmax())
     return names[best], float(probabilities[best])

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
+from llm_head import processes
 from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.instruct import Record, to_jsonl
@@ -52,6 +54,7 @@ def key(
         "config": asdict(config),
         "start": dict(start),
         "device": device,
+        "processes": processes.count(),
         "caches": {
             name: {kind: cache.fingerprint_sha256 for kind, cache in kinds.items()}
             for name, kinds in caches.items()
@@ -103,6 +106,9 @@ class ResumableTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder, keeper = Path(str(output_dir)), self._keeper
+        loss = float(self.accelerator.gather(self._tr_loss).mean())
+        if not self.args.should_save:
+            return
         folder.mkdir(parents=True, exist_ok=True)
         trained = {name: p.detach().cpu().contiguous() for name, p in keeper.trained.items()}
         save_file(trained, folder / _TRAINED)
@@ -111,7 +117,7 @@ class ResumableTrainer(Trainer):
         state = {
             "least": keeper.least if keeper.best else None,
             "epoch": keeper.epoch,
-            "loss": float(self._tr_loss),
+            "loss": loss,
             "logged": self._globalstep_last_logged,
         }
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
@@ -147,12 +153,21 @@ class Saver(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # not after an epoch's last step: its validation, still to come, would be left out
-        if state.global_step % self._steps and time.monotonic() - self._saved >= SAVE_EVERY_S:
+        if state.global_step % self._steps and self._is_due():
             control.should_save = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
+        self._trainer.accelerator.wait_for_everyone()  # each process has generators of its own
+        if processes.is_first():
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
         self._saved = time.monotonic()
+
+    def _is_due(self) -> bool:
+        """Return what the first process's clock says, so that all of them save together."""
+        due = torch.tensor(time.monotonic() - self._saved >= SAVE_EVERY_S)
+        if processes.count() > 1:
+            due = broadcast(due.to(self._trainer.accelerator.device))
+        return bool(due)

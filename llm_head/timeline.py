@@ -49,6 +49,7 @@ def timeline(
     start_s: Sequence[float],
     window_s: int = WINDOW_S,
     stride_s: int = STRIDE_S,
+    cue: str = "",
 ) -> tuple[Second, ...]:
     """Score every second of a video by a window that slides over its tokens.
 
@@ -60,6 +61,7 @@ def timeline(
             video where that is shorter.
         stride_s: seconds from a window to the next, at most `window_s`; the last window ends with
             the video.
+        cue: of the video, said with every window.
 
     Raises:
         TimelineError: if the window is longer than what the head reads, or skips seconds.
@@ -74,7 +76,7 @@ def timeline(
     size = min(window_s, count)
     begins = sorted({*range(0, count - size + 1, stride_s), count - size})
     windows = [
-        choose({kind: part[at : at + size] for kind, part in tokens.items()}, shape, f"second {at}")
+        choose({k: part[at : at + size] for k, part in tokens.items()}, shape, f"second {at}", cue)
         for at in begins
     ]
     found: list[tuple[float, float]] = []

@@ -15,10 +15,12 @@ from llm_head import lora, resume
 from llm_head.align import align
 from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, Samples, Video, group, token_shape
+from llm_head.data import Caches, Samples, Video, closed_tasks, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
-from llm_head.model import LmmVqa, llm_identity, load_llm, on_device
+from llm_head.llm import llm_identity, load_llm, on_device
+from llm_head.model import LmmVqa
+from llm_head.pairs import WithPairs
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
@@ -91,11 +93,16 @@ def tune(
         ),
         projector=config.projector,
         queries=config.queries if config.projector == "resampler" else 0,
+        markers=config.markers,
+        cue=config.cue,
     )
-    model = LmmVqa(llm, shape, chat, config.dropout, config.align_weight, config.rank_weight)
+    closed = closed_tasks(record for video in videos["train"] for record in video.records)
+    model = LmmVqa(
+        llm, shape, chat, config.dropout, config.align_weight, config.rank_weight, closed
+    )
     if config.gradient_checkpointing:
         model.recompute()
-    samples = samples_of(videos, caches, chat, shape, config)
+    samples = samples_of(videos, caches, chat, shape, config, closed)
     _standardise(model, samples["train"], config.kinds)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     log.info(
@@ -107,7 +114,7 @@ def tune(
         work = work / resume.key(records, caches, config, start, on_device(device))
     if config.align_steps and not (work and resume.last(work)):  # else its outcome is in there
         align(model, samples["train"], config.align_steps, config.seed)
-    history, best_epoch = fit(model, samples, config, device, work)
+    history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     return Tuned(model.eval(), chat, history, best_epoch, calibration)
 
@@ -137,6 +144,7 @@ def samples_of(
     chat: Chat,
     shape: TokenShape,
     config: TuneConfig,
+    closed: Mapping[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Samples]:
     """Return the samples of each split; only training shows parts of videos."""
     return {
@@ -150,9 +158,15 @@ def samples_of(
             parts=split == "train",
             raters=config.level_spread == "raters",
             weights=config.weights if split == "train" else None,
+            closed=closed,
         )
         for split, found in videos.items()
     }
+
+
+def with_pairs(samples: Mapping[str, Samples], config: TuneConfig) -> dict[str, WithPairs]:
+    """Return the samples of each split, with as many pairs of videos as are asked for."""
+    return {split: WithPairs(of, config.pairs, config.seed) for split, of in samples.items()}
 
 
 def _check(records: Sequence[Record], caches: Mapping[str, Caches], config: TuneConfig) -> None:
@@ -184,8 +198,8 @@ def _with_tokens(records: Sequence[Record], caches: Mapping[str, Caches]) -> lis
 def _standardise(model: LmmVqa, samples: Samples, kinds: Sequence[Kind]) -> None:
     for kind in kinds:
         count, total, squares = 0, np.zeros(1), np.zeros(1)
-        for spatial, temporal in samples.tokens(STATISTICS_VIDEOS):
-            tokens = spatial if kind == "spatial" else temporal
+        for video in samples.tokens(STATISTICS_VIDEOS):
+            tokens = video.spatial if kind == "spatial" else video.temporal
             flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float64)
             count, total = count + len(flat), total + flat.sum(0)
             squares = squares + (flat**2).sum(0)

@@ -105,6 +105,13 @@ def demo(params: ParamsFile = PARAMS) -> None:
 
 
 @app.command()
+def motion(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Make a data set of known camera motion from photographs and pictures of the film."""
+    loaded = settings.load(params)
+    _stage("motion")(loaded.motion, dataset, loaded.seed)
+
+
+@app.command()
 def manifest(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
     """List a data set's videos with labels, hashes and probed facts."""
     _stage("manifest")(settings.load(params), dataset)
@@ -159,6 +166,12 @@ def instruct(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
 
 
 @app.command()
+def conversations(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Take over an instruction file of others (LLaVA's format) about a data set's videos."""
+    _stage("conversations")(settings.load(params), dataset)
+
+
+@app.command()
 def tune(params: ParamsFile = PARAMS) -> None:
     """Tune the projector (and, by a setting, the LLM) on cached tokens."""
     _stage("tune")(settings.load(params))
@@ -190,6 +203,12 @@ def fold(
 def folds(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
     """Summarise the parts of a data set: medians over folds or splits."""
     _stage("folds")(settings.load(params), dataset)
+
+
+@app.command()
+def answer(dataset: Dataset, params: ParamsFile = PARAMS) -> None:
+    """Answer a benchmark's questions about a data set's videos, and say how often rightly."""
+    _stage("answer")(settings.load(params), dataset)
 
 
 @app.command()

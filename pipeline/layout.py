@@ -19,7 +19,7 @@ def weights(part: str) -> Path:
 
 
 def raw(dataset: str) -> Path:
-    """Return the folder of a data set that this project makes itself (demo, demo_wild)."""
+    """Return the folder of a data set that this project makes itself, such as demo."""
     return Path("data/raw") / dataset
 
 
@@ -46,6 +46,16 @@ def cache(dataset: str, kind: Kind) -> Path:
 def instructions(dataset: str) -> Path:
     """Return the questions and answers of a data set that is trained on."""
     return Path("data/instruct") / f"{dataset}.jsonl"
+
+
+def conversations(dataset: str) -> Path:
+    """Return the conversations of others about a data set that is trained on."""
+    return Path("data/instruct") / f"{dataset}.conversations.jsonl"
+
+
+def answers(dataset: str) -> Path:
+    """Return the answers to questions about a data set; their accuracy is beside it, as .json."""
+    return RESULTS / "answers" / f"{dataset}.csv"
 
 
 def predictions(dataset: str) -> Path:

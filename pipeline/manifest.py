@@ -14,14 +14,16 @@ TEXT_COLUMNS = (
     *("codec", "problem"),
 )
 NUMBER_COLUMNS = ("mos", "mos_raw", "mos_std", "width", "height", "fps", "duration_s")
-INTEGER_COLUMNS = ("n_ratings", "fold")
+INTEGER_COLUMNS = ("n_ratings", "fold", "size_bytes")
 COLUMNS = (
     *("video_id", "path", "sha256", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
     *("split", "fold", "content", "impairment", "motion"),
-    *("width", "height", "fps", "duration_s", "codec", "problem"),
+    *("width", "height", "fps", "duration_s", "size_bytes", "codec", "problem"),
 )
 # a manifest written before these existed still reads, with nothing known in them
-LATER_COLUMNS = {"mos_std": "float64", "n_ratings": "Int64", "fold": "Int64"}
+LATER_COLUMNS = {
+    **{"mos_std": "float64", "n_ratings": "Int64", "fold": "Int64", "size_bytes": "Int64"},
+}
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
@@ -45,7 +47,7 @@ def read(path: Path) -> pd.DataFrame:
     """Read a manifest; where nothing is known, text is "", numbers are NaN, integers <NA>.
 
     ``mos`` and ``mos_std`` (the deviation between raters) are on 0-100, ``mos_raw`` on the data
-    set's own scale; ``fold`` is the published one.
+    set's own scale; ``fold`` is the published one; ``size_bytes`` is the whole file's.
 
     Raises:
         ManifestError: if the file is missing, is no manifest, or a row cannot be right.

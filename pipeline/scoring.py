@@ -10,8 +10,8 @@ worker of `lmm-vqa extract`, so a score is that of stage predict to the last dig
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,14 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from llm_head import ask, card, checkpoint, predictions
+from llm_head import ask, card, checkpoint, likelihood, predictions
 from llm_head.calibrate import ScoreMap
+from llm_head.cue import cue
 from llm_head.data import DataError, choose
-from llm_head.pair import Comparison, compare
+from llm_head.pair import Comparison, compare, compare_together
 from llm_head.readout import Answer, ReadOut
 from llm_head.reason import reason
-from llm_head.timeline import STRIDE_S, WINDOW_S, Second, timeline, worst
-from pipeline import cluster, layout, settings
+from llm_head.shown import VideoTokens
+from llm_head.timeline import STRIDE_S, WINDOW_S, Second, worst
+from llm_head.timeline import timeline as seconds_of
+from pipeline import cluster, layout, settings, survey
 from pipeline.cache import Kind, Tokens, fingerprint_sha256, token_file
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
@@ -57,6 +60,7 @@ class Scored:
         sha256: of the file's content.
         answer: what the model says of the whole video.
         reason: the same in words, with where in time if there is a timeline.
+        shown: what the model was shown of it.
         timeline: a score for each second, if it was asked for.
         calibration: of the model, from scores to MOS; None: it has none.
     """
@@ -65,6 +69,7 @@ class Scored:
     sha256: str
     answer: Answer
     reason: str
+    shown: VideoTokens = field(repr=False, compare=False)
     timeline: tuple[Second, ...] = ()
     calibration: ScoreMap | None = None
 
@@ -171,19 +176,22 @@ class Scorer:
         digest, tokens = self._tokens(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
         shape, calibration = self._head.shape, self._head.calibration
-        (answer,) = self._readout.answers([choose(arrays, shape, str(video))])
+        said = self._cue(Path(video))
+        shown = choose(arrays, shape, str(video), said)
+        (answer,) = self._readout.answers([shown])
         if not timeline:
-            return Scored(str(video), digest, answer, reason(answer), (), calibration)
+            return Scored(str(video), digest, answer, reason(answer), shown, (), calibration)
         start_s = next(iter(tokens.values())).pts_s.tolist()
-        seconds = self._timeline(arrays, start_s)
+        windows = (self._window_s, self._stride_s)
+        seconds = seconds_of(self._readout, arrays, shape, start_s, *windows, said)
         stretch, there = worst(seconds), None
         if stretch is not None:
             part: dict[Kind, NDArray[Any]] = {
                 kind: array[stretch.start : stretch.stop] for kind, array in arrays.items()
             }
-            (there,) = self._readout.answers([choose(part, shape, str(video))])
+            (there,) = self._readout.answers([choose(part, shape, str(video), said)])
         why = reason(answer, seconds, stretch, there)
-        return Scored(str(video), digest, answer, why, seconds, calibration)
+        return Scored(str(video), digest, answer, why, shown, seconds, calibration)
 
     def scores(
         self, videos: Iterable[PathLike], timeline: bool = False
@@ -200,7 +208,7 @@ class Scorer:
             except (VideoError, DataError, OSError) as error:
                 yield Failed(str(video), str(error))
 
-    def ask(self, video: PathLike, question: str) -> str:
+    def ask(self, video: PathLike, question: str, most_tokens: int = ask.MOST_TOKENS) -> str:
         """Return the model's own words on a question about a video, see `llm_head.ask`.
 
         Raises:
@@ -210,9 +218,27 @@ class Scorer:
         >>> isinstance(Scorer(model).ask(clip, "What do you see?"), str)
         True
         """
+        return ask.ask(self._head, self._shown(video), question, most_tokens)
+
+    def likelihoods(
+        self, video: PathLike, question: str, answers: Sequence[str]
+    ) -> tuple[float, ...]:
+        """Return the log-probability of each of some answers, see `llm_head.likelihood`.
+
+        Raises:
+            VideoError: if the file cannot be read as video.
+
+        >>> yes, no = Scorer(model).likelihoods(clip, "Is it sharp?", ["Yes.", "No."])
+        >>> yes < 0 and no < 0
+        True
+        """
+        return likelihood.likelihoods(self._head, self._shown(video), question, answers)
+
+    def _shown(self, video: PathLike) -> VideoTokens:
+        """Return what the head is shown of a file."""
         _, tokens = self._tokens(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
-        return ask.ask(self._head, choose(arrays, self._head.shape, str(video)), question)
+        return choose(arrays, self._head.shape, str(video), self._cue(Path(video)))
 
     def compare(self, a: PathLike, b: PathLike) -> Comparison:
         """Return by how much video a is better than b, see `llm_head.pair`.
@@ -220,14 +246,25 @@ class Scorer:
         >>> Scorer(model).compare(clip, clip).a_better
         0.5
         """
-        return compare(self.score(a).answer, self.score(b).answer)
+        return self.compared(self.score(a), self.score(b))
 
-    def _timeline(
-        self, arrays: dict[Kind, NDArray[Any]], start_s: list[float]
-    ) -> tuple[Second, ...]:
-        return timeline(
-            self._readout, arrays, self._head.shape, start_s, self._window_s, self._stride_s
-        )
+    def compared(self, a: Scored, b: Scored) -> Comparison:
+        """Return by how much scored video a is better than b.
+
+        A head that has learned from pairs is shown both; of another, the scores are compared.
+        """
+        if self._head.compares:
+            return compare_together(self._head.model, self._head.chat, a.shown, b.shown)
+        return compare(a.answer, b.answer)
+
+    def _cue(self, path: Path) -> str:
+        """Return what the head is told of a file beside its tokens, as stage predict tells it."""
+        if self._head.shape.cue == "none":
+            return ""
+        (facts,) = survey.facts([path])
+        if facts["problem"]:
+            raise VideoError(str(facts["problem"]))
+        return cue(facts)
 
     def _tokens(self, path: Path) -> tuple[str, dict[Kind, Tokens]]:
         """Return the hash and the tokens of a file, from the cache if it has them."""

@@ -198,6 +198,42 @@ class InstructSettings(Section):
     """Five fifths of the scale, or three parts of the training videos' MOS (the authors' code)."""
 
 
+class MotionSettings(Section):
+    """Clips of known camera motion, which stage `motion` makes; docs/understanding.md."""
+
+    datasets: tuple[Name, ...] = ()
+    """What to make: a name under `datasets` with `root: data/raw/NAME`; empty: nothing."""
+    scenes: int = Field(default=99, ge=3)
+    """Photographs at most, and scenes of the film at most."""
+
+
+class ConversationsSettings(Section):
+    """Instruction files of others; docs/understanding.md."""
+
+    files: dict[Name, Path] = {}
+    """By training set, a file of conversations about its videos in LLaVA's format."""
+
+
+class QuestionSettings(Section):
+    """One file of questions about the videos of a data set."""
+
+    file: Path
+    """The file, or the folder where a benchmark has several."""
+    format: Name
+    """A module of pipeline/questions/."""
+    choose_by: Literal["letter", "text"] = "letter"
+    """Whether a choice's letter or its text as the answer has to be likely."""
+    most_tokens: int = Field(default=16, ge=1)
+    """Of an open answer."""
+
+
+class AnswerSettings(Section):
+    """Video question answering, tested; docs/understanding.md."""
+
+    questions: dict[Name, QuestionSettings] = {}
+    """By data set, the questions about its videos."""
+
+
 class TuneSettings(Section):
     """Instruction tuning of the projector and, by choice, of the LLM."""
 
@@ -228,6 +264,10 @@ class TuneSettings(Section):
     """How tokens come to the LLM's width; vit: the authors' code."""
     queries: int = Field(default=8, ge=1)
     """Vectors per second that a resampler makes."""
+    markers: bool = False
+    """Whether a text with its number stands before the tokens of each second."""
+    cue: Literal["none", "text"] = "none"
+    """text: a video's size, frame rate and bit rate are said before the question."""
     epochs: float = Field(gt=0)
     """Passes over the training videos; the best one on validation videos is kept."""
     batch_size: int = Field(ge=1)
@@ -252,11 +292,20 @@ class TuneSettings(Section):
     """Weight of the alignment loss beside the LLM's."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
+    pairs: float = Field(default=0.0, ge=0)
+    """Pairs of videos per video that are shown together in an epoch, to learn which one is better;
+    0: none, and `lmm-vqa compare` goes by two scores."""
 
     @model_validator(mode="after")
     def _one_way_to_train_the_llm(self) -> "TuneSettings":
         if self.train_llm and (self.lora_rank or self.quantize != "none"):
             raise ValueError("train_llm trains all of the LLM: neither lora_rank nor quantize")
+        return self
+
+    @model_validator(mode="after")
+    def _markers_have_seconds(self) -> "TuneSettings":
+        if self.markers and self.time == "mean":
+            raise ValueError("markers number the seconds, which time: mean averages away")
         return self
 
     @model_validator(mode="after")
@@ -347,9 +396,12 @@ class Params(Section):
     spatial: SpatialSettings
     temporal: TemporalSettings
     instruct: InstructSettings
+    motion: MotionSettings = MotionSettings()
+    conversations: ConversationsSettings = ConversationsSettings()
     tune: TuneSettings
     protocol: ProtocolSettings = ProtocolSettings()
     evaluate: EvaluateSettings
+    answer: AnswerSettings = AnswerSettings()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
@@ -357,6 +409,9 @@ class Params(Section):
         for setting, names in (
             ("tune.train_on", self.tune.train_on),
             ("protocol.fine_tune", self.protocol.fine_tune),
+            ("motion.datasets", self.motion.datasets),
+            ("conversations.files", tuple(self.conversations.files)),
+            ("answer.questions", tuple(self.answer.questions)),
         ):
             unknown = sorted(set(names) - set(self.datasets))
             if unknown:

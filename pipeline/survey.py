@@ -55,7 +55,8 @@ def facts(
     limit_s: float = LIMIT_S,
     look: Callable[[Path], VideoFacts] = probe,
 ) -> Iterator[dict[str, object]]:
-    """Yield the fields of `VideoFacts` and a `problem`, "" if there is none, of each file in turn.
+    """Yield fields of a manifest's row for each file in turn: those of `VideoFacts`, size_bytes and
+    `problem`, "" if there is none.
 
     Args:
         paths: of video files.
@@ -76,7 +77,8 @@ def facts(
 
 def _answer(path: Path, answers: Iterator[VideoFacts], limit_s: float) -> dict[str, object]:
     try:
-        return {**asdict(next(answers)), "problem": ""}
+        found = asdict(next(answers))
+        return {**found, "size_bytes": path.stat().st_size, "problem": ""}
     except VideoError as error:
         problem = str(error)
     except TimeoutError:
@@ -89,7 +91,7 @@ def _answer(path: Path, answers: Iterator[VideoFacts], limit_s: float) -> dict[s
         raise
     except Exception as error:  # a stranger's file: whatever it brings about costs itself only
         problem = f"{path}: {error!r}"
-    return {**asdict(_NOTHING), "problem": printable(problem)}
+    return {**asdict(_NOTHING), "size_bytes": 0, "problem": printable(problem)}
 
 
 def _limited(look: Callable[[Path], VideoFacts], path: Path) -> VideoFacts:

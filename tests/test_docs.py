@@ -53,6 +53,16 @@ ELSEWHERE = {
     ("docs/own-features.md", "lmm-vqa temporal "): (
         "test_features_are_imported_by_the_same_stages"
     ),
+    ("docs/understanding.md", "dvc repro conversations@NAME"): (
+        "test_what_others_ask_and_answer_is_learned_and_tested"
+    ),
+    ("docs/understanding.md", "dvc repro answer@NAME"): (
+        "test_what_others_ask_and_answer_is_learned_and_tested"
+    ),
+    ("docs/tuning.md", "accelerate "): (
+        "test_two_processes_end_where_one_with_twice_the_batch_does"
+    ),
+    ("docs/tuning.md", "dvc commit "): "of an output that the line above makes",
     ("docs/scoring.md", "lmm-vqa model pu"): "test_the_commands_by_the_client_s_own_settings",
 }
 PYTHON_ELSEWHERE = {"docs/new-dataset.md": "test_the_page_s_adapter_reads_the_page_s_data_set"}

@@ -45,3 +45,13 @@ def test_the_authors_code_differs_in_what_its_head_says() -> None:
         "tune.time": "mean",
         "tune.epochs": 6,
     }
+
+
+def test_understanding_is_learned_and_tested_on_the_set_that_it_makes() -> None:
+    found = load(PROFILES / "understanding.yaml")
+    (name,) = found.motion.datasets
+    assert found.tune.train_on == (name,) and set(found.datasets) == {name}
+    assert found.datasets[name].root == Path("data/raw") / name
+    assert found.conversations.files[name] == Path(f"data/raw/{name}/conversations.json")
+    asked = found.answer.questions[name]
+    assert (asked.file, asked.format) == (Path(f"data/raw/{name}/questions"), "mvbench")

@@ -177,12 +177,24 @@ def _path(rng: Random, kind: str, frames: int) -> str:
         tilt = rng.uniform(-1, 1) * reach
         left = f"({x0 * room:.4f}+({direction * reach:.4f})*{t})"
         top = f"({room / 2 - tilt / 2:.4f}+({tilt:.4f})*{t})"
+    return camera(left, top, seen, enlarge=1.25)
+
+
+def camera(left: str, top: str, seen: str, enlarge: float) -> str:
+    """Return the filter that shows a moving part of a picture, with size and cover left open.
+
+    Args:
+        left: edge of the part that is seen, as a share of the width; a formula of the frame `on`.
+        top: likewise, of the height.
+        seen: its width, as a share of the width, likewise.
+        enlarge: how much larger than it is shown the whole picture is made; 1 / the smallest part
+            that is seen keeps the picture's sharpness.
+    """
     corners = ":".join(
         f"x{i}='W*({left}+{dx}*{seen})':y{i}='H*({top}+{dy}*{seen})'"
         for i, (dx, dy) in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)])
     )
-    # a quarter larger than it is shown, so that the part that is seen keeps its sharpness
-    large = "trunc({width}*1.25/2)*2:trunc({height}*1.25/2)*2"
+    large = f"trunc({{width}}*{enlarge:g}/2)*2:trunc({{height}}*{enlarge:g}/2)*2"
     return (
         f"scale={large}:force_original_aspect_ratio=increase:out_range=tv:flags=lanczos,"
         f"crop={large},format=yuv444p,"

@@ -9,15 +9,16 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
-from llm_head import checkpoint, instruct, predictions
+from llm_head import checkpoint, instruct, predictions, processes
 from llm_head.checkpoint import Fingerprints, Head
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, token_names
 from llm_head.finetune import fine_tune
-from llm_head.tune import tune
+from llm_head.tune import Tuned, tune
 from pipeline import layout, leaks, manifest
 from pipeline.atomic import write_text
 from pipeline.cache import TokenCache
@@ -34,6 +35,7 @@ def run(params: Params, dataset: str, part: int) -> None:
         LeakError: if a test video is trained on too and protocol.leaks is stop.
         ProtocolError: if the data set cannot be divided.
     """
+    processes.begin()
     config = TuneConfig(
         **params.tune.model_dump(exclude={"train_on", "epochs", "weights"}),
         weights={},
@@ -47,7 +49,10 @@ def run(params: Params, dataset: str, part: int) -> None:
     caches: Caches = {kind: TokenCache(layout.cache(dataset, kind)) for kind in config.kinds}
     table = table[predictions.has_tokens(table, caches)]
     work = layout.TUNING / f"{dataset}-{part}"
-    head = _tuned_head(params, dataset, table, caches, config, work)
+    tuned = _tuned(params, dataset, table, caches, config, work)
+    if not processes.is_first():
+        return
+    head = _as_loaded(tuned, config, caches, params.run.device)
     test = table[table["split"] == "test"]
     found = pd.DataFrame(
         predictions.predict(head, test, caches), columns=predictions.COLUMNS
@@ -58,31 +63,39 @@ def run(params: Params, dataset: str, part: int) -> None:
     log.info("%s: %d videos, %s", path, len(found), table["split"].value_counts().to_dict())
 
 
-def _tuned_head(
+def _tuned(
     params: Params,
     dataset: str,
     table: pd.DataFrame,
     caches: Caches,
     config: TuneConfig,
     work: Path,
-) -> Head:
-    """Tune, and load what was tuned as stage predict would, so both score alike."""
+) -> Tuned:
+    """Tune, from the start that section protocol names."""
     names = token_names(caches)
     records = instruct.build(
         table, dataset, params.instruct.tasks, names, params.seed, params.instruct.levels
     )
-    prints: Fingerprints = {kind: cache.fingerprint for kind, cache in caches.items()}
     device = params.run.device
-    if params.protocol.start == "model":
-        start = checkpoint.load(layout.MODEL, prints, device)
-        name = checkpoint.identity(layout.MODEL)
-        tuned = fine_tune(start, records, {dataset: caches}, config, device, work, name)
-    else:
-        tuned = tune(records, {dataset: caches}, config, device, work)
+    if params.protocol.start == "scratch":
+        return tune(records, {dataset: caches}, config, device, work)
+    start = checkpoint.load(layout.MODEL, _prints(caches), device)
+    name = checkpoint.identity(layout.MODEL)
+    return fine_tune(start, records, {dataset: caches}, config, device, work, name)
+
+
+def _prints(caches: Caches) -> Fingerprints:
+    return {kind: cache.fingerprint for kind, cache in caches.items()}
+
+
+def _as_loaded(
+    tuned: Tuned, config: TuneConfig, caches: Caches, device: Literal["auto", "cpu", "cuda"]
+) -> Head:
+    """Return a head as stage predict would load it, so both score alike."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
-        checkpoint.save(folder, tuned, config, prints)
-        return checkpoint.load(folder, prints, device)
+        checkpoint.save(folder, tuned, config, _prints(caches))
+        return checkpoint.load(folder, _prints(caches), device)
 
 
 def _check_leaks(params: Params, dataset: str, part: int, table: pd.DataFrame) -> None:

@@ -1,14 +1,16 @@
-"""Stage tune: reads data/instruct/<dataset>.jsonl and data/<dataset>/{spatial,temporal}/ of the
-training sets, writes results/model/. Killed, it goes on from results/.tuning/.
+"""Stage tune: reads data/instruct/<dataset>.jsonl (and .conversations.jsonl, where there is one)
+and data/<dataset>/{spatial,temporal}/ of the training sets, writes results/model/. Killed, it goes
+on from results/.tuning/. Several processes can share the work, see docs/tuning.md.
 
-Params: seed, tune, spatial, temporal; data sets' label sources go into the card.
+Params: seed, tune, spatial, temporal, conversations; data sets' label sources go into the card.
 """
 
 import logging
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
-from llm_head import checkpoint, instruct
+from llm_head import checkpoint, instruct, processes
 from llm_head.config import TuneConfig
 from llm_head.tune import tune
 from pipeline import layout
@@ -20,11 +22,13 @@ log = logging.getLogger(__name__)
 
 def run(params: Params) -> None:
     """Tune the head and write its checkpoint."""
+    processes.begin()
     settings = params.tune
     records = [
         record
         for name in settings.train_on
-        for record in instruct.read(layout.instructions(name), name)
+        for path in _files(params, name)
+        for record in instruct.read(path, name)
     ]
     config = TuneConfig(**settings.model_dump(exclude={"train_on"}), seed=params.seed)
     caches = {
@@ -32,10 +36,17 @@ def run(params: Params) -> None:
         for name in settings.train_on
     }
     tuned = tune(records, caches, config, params.run.device, layout.TUNING)
+    if not processes.is_first():
+        return
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
     checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
     shutil.rmtree(layout.TUNING, ignore_errors=True)
     log.info("%s: epoch %g of %g", layout.MODEL, tuned.best_epoch, config.epochs)
+
+
+def _files(params: Params, name: str) -> list[Path]:
+    others = [layout.conversations(name)] if name in params.conversations.files else []
+    return [layout.instructions(name), *others]
 
 
 def _origin(params: Params, records: Sequence[instruct.Record]) -> checkpoint.Origin:

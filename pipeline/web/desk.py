@@ -54,7 +54,7 @@ class Desk:
             return ""
         if not isinstance(a.result, Scored) or not isinstance(b.result, Scored):
             return ""
-        found = pair.compare(a.result.answer, b.result.answer)
+        found = self.scorer.compared(a.result, b.result)
         return pair.words(found, f"A ({a.path.name})", f"B ({b.path.name})")
 
     def clear(self, session: str, slot: Slot) -> None:

@@ -7,7 +7,8 @@ from llm_head import instruct
 from llm_head.align import align
 from llm_head.alignment import Alignment
 from llm_head.data import Samples, group, token_names, token_shape
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
 from llm_head.questions import WORDS
 from tests.synthetic import make_caches, make_manifest
@@ -82,7 +83,7 @@ def test_align_trains_the_projector_only_and_repeats(tmp_path: Path) -> None:
 def whole_loss(model: LmmVqa, samples: Samples) -> float:
     total = 0.0
     for index in range(len(samples)):
-        (spatial, temporal), words = samples.shown(index, 0)
+        (spatial, temporal, *_), words = samples.shown(index, 0)
         projected = model.projector(
             torch.from_numpy(spatial)[None], torch.from_numpy(temporal)[None]
         )

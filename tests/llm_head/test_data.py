@@ -14,7 +14,6 @@ from llm_head.data import (
     choose,
     collate,
     group,
-    pad,
     read_tokens,
     token_names,
     token_shape,
@@ -22,6 +21,7 @@ from llm_head.data import (
 )
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.shown import pad
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import make_tokenizer
 
@@ -43,20 +43,22 @@ def seconds(count: int) -> dict[str, np.ndarray]:
 )
 def test_seconds_are_spread_evenly(count: int, wanted: int, chosen: list[int]) -> None:
     shape = TokenShape("both", "ordered", wanted, (3, 5), 4)
-    spatial, temporal = choose(seconds(count), shape, "v")
+    spatial, temporal, shown, _ = choose(seconds(count), shape, "v")
+    assert shown == tuple(chosen)
     assert spatial[:, 0, 0].tolist() == temporal[:, 0].tolist() == chosen
     assert spatial.dtype == temporal.dtype == np.float32
 
 
 def test_mean_over_time_leaves_one_second() -> None:
-    spatial, temporal = choose(seconds(3), TokenShape("both", "mean", 3, (3, 5), 4), "v")
+    spatial, temporal, shown, _ = choose(seconds(3), TokenShape("both", "mean", 3, (3, 5), 4), "v")
+    assert shown == (0,)
     assert spatial.shape == (1, 3, 5)
     np.testing.assert_array_equal(temporal, np.ones((1, 4)))
 
 
 def test_one_kind_of_tokens_leaves_the_other_empty() -> None:
     only = {"temporal": seconds(3)["temporal"]}
-    spatial, temporal = choose(only, TokenShape("temporal", "ordered", 2, (0, 0), 4), "v")
+    spatial, temporal, *_ = choose(only, TokenShape("temporal", "ordered", 2, (0, 0), 4), "v")
     assert (spatial.shape, temporal.shape) == ((2, 0, 0), (2, 4))
 
 
@@ -93,9 +95,9 @@ def test_a_sample_has_the_level_question_and_another_drawn_anew_each_epoch(
     for epoch in range(40):
         samples.set_epoch(epoch)
         _, level, *others = samples[0].segments
-        assert level.level_at is not None
+        assert level.soft_at is not None
         assert len(others) == 1
-        assert all(other.level_at is None for other in others)
+        assert all(other.soft_at is None for other in others)
         drawn.update(other.ids for other in others)
     assert len(drawn) == 3
     assert sorted(drawn.values())[-1] > 20 > sorted(drawn.values())[-2]  # the impairment
@@ -112,7 +114,7 @@ def test_a_level_without_mos_is_learned_as_text(tmp_path: Path) -> None:
     ]
     shape = token_shape(caches, "v0", "both", "ordered", 2)
     samples = Samples(group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0)
-    assert samples[0].segments[1].level_at is None
+    assert samples[0].segments[1].soft_at is None
     assert np.isnan(samples[0].mos)
 
 
@@ -143,7 +145,8 @@ def test_tokens_come_from_the_cache(tmp_path: Path) -> None:
     table = make_manifest(2)
     caches = make_caches(tmp_path, table)
     shape = token_shape(caches, "v0", "both", "ordered", 2)
-    spatial, temporal = read_tokens(caches, "v1", shape)
+    spatial, temporal, seconds, cue = read_tokens(caches, "v1", shape, "60 frames a second.")
+    assert (seconds, cue) == ((0, 1), "60 frames a second.")
     np.testing.assert_array_equal(spatial, caches["spatial"].read("v1").tokens)
     np.testing.assert_array_equal(temporal, caches["temporal"].read("v1").tokens)
 
@@ -156,7 +159,7 @@ def test_words_that_are_true_of_a_video(tmp_path: Path) -> None:
     assert float(level @ torch.tensor([10.0, 30, 50, 70, 90])) == pytest.approx(mos, abs=6)
     assert impairment.tolist() == [1, 0, 0, 0, 0, 0, 0]  # none is the first
     assert motion.tolist() == [0, 1]  # smooth, frozen
-    unknown = [replace(r, mos=None) for r in samples._videos[0].records if r.task == "level"]
+    unknown = [replace(r, mos=None) for r in samples.videos[0].records if r.task == "level"]
     assert truth(Video("d", "v0", tuple(unknown)), 12).sum() == 0
 
 
@@ -171,8 +174,9 @@ def test_training_shows_runs_of_seconds_and_validation_whole_videos(tmp_path: Pa
             group(records), {"d": caches}, Chat(make_tokenizer()), shape, 12, seed=0, parts=parts
         )
         for turn in range(60):
-            (spatial, temporal), _ = samples.shown(0, turn)
-            assert len(spatial) == len(temporal)
+            (spatial, temporal, shown, _), _ = samples.shown(0, turn)
+            assert len(spatial) == len(temporal) == len(shown)
+            assert shown[0] == 0
             counts[temporal.tobytes()] += 1
     first, second = caches["temporal"].read("v0").tokens.astype(np.float32)
     whole = np.stack([first, second]).tobytes()

@@ -1,8 +1,11 @@
+import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from llm_head import questions
 from llm_head.digits import DigitTree
 from llm_head.prompts import Chat
+from tests import llama3
 from tests.tiny_llm import make_tokenizer
 
 
@@ -14,13 +17,21 @@ def test_the_tree_holds_every_score_and_only_scores() -> None:
     assert [segment.parent for segment in tree.segments(7)] == [7] * 10
 
 
-def test_a_sure_number_is_its_own_expectation() -> None:
-    chat = Chat(make_tokenizer())
+def test_where_a_token_holds_all_digits_the_tree_is_one_choice() -> None:
+    tree = DigitTree(Chat(llama3.make_tokenizer()))
+    assert tree.nodes == [()] and tree.segments(7) == []
+    mean, _ = tree.expectation(torch.zeros(1, 1, 3000))
+    assert abs(float(mean) - (sum(range(101)) + 100 * 0.45) / 101) < 1e-9
+
+
+@pytest.mark.parametrize("tokenizer", [make_tokenizer(), llama3.make_tokenizer()])
+def test_a_sure_number_is_its_own_expectation(tokenizer: PreTrainedTokenizerFast) -> None:
+    chat = Chat(tokenizer)
     tree = DigitTree(chat)
     stem = len(chat.frames["score"].stem)
     for number in (0, 7, 10, 76, 100):
         ids = chat.answer(questions.score_answer(float(number)))[stem:]
-        logits = torch.zeros(1, len(tree.nodes), 2000)
+        logits = torch.zeros(1, len(tree.nodes), 3000)
         for at, node in enumerate(tree.nodes):
             if tuple(ids[: len(node)]) == node:
                 logits[0, at, ids[len(node)]] = 100.0

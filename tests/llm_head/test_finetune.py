@@ -51,8 +51,9 @@ def test_a_head_that_reads_other_tokens_is_refused(tmp_path: Path) -> None:
     tuned = tune(make_records(table), {"d": caches}, config, "cpu")
     checkpoint.save(tmp_path / "model", tuned, config, FOUND)
     head = checkpoint.load(tmp_path / "model", FOUND, "cpu")
-    other = make_config(tmp_path, time="mean")
-    with pytest.raises(TuneError, match=r"reads both tokens, time ordered.*run stage tune again"):
+    other = make_config(tmp_path, time="mean", cue="text")
+    said = r"time: ordered \(tune asks for mean\), cue: none \(tune asks for text\); run stage tune"
+    with pytest.raises(TuneError, match=said):
         fine_tune(head, make_records(table), {"d": caches}, other, "cpu")
     with pytest.raises(TuneError, match="none was trained; section tune asks for all"):
         fine_tune(head, [], {}, make_config(tmp_path, train_llm=True), "cpu")

@@ -7,7 +7,8 @@ from torch import Tensor
 from llm_head import instruct, lora
 from llm_head.data import Sample, Samples, collate, group, token_names, token_shape
 from llm_head.levels import CENTRES
-from llm_head.model import HeadError, LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
@@ -86,9 +87,9 @@ def test_a_packed_branch_has_the_logits_of_the_plain_conversation_in_a_real_llm(
 
 def test_padding_and_other_videos_do_not_change_the_loss(bench: Bench) -> None:
     short, long = bench.samples[0], bench.samples[1]
-    tokens = tuple(part[:1] for part in short.tokens)
+    tokens = short.tokens.part(0, 1)
     visual = Segment(short.segments[0].ids[: bench.shape.per_second], None)
-    short = Sample([visual, short.segments[1]], tokens, short.words, short.mos)  # type: ignore[arg-type]
+    short = Sample([visual, short.segments[1]], tokens, short.words, short.mos)
     with torch.no_grad():
         alone = bench.model(**collate([short]))
         padded = bench.model(**collate([short, long]))
@@ -171,30 +172,6 @@ def test_lora_layers_are_trained_too(bench: Bench) -> None:
     assert all("lora_" in name or name.startswith("projector.") for name in trained)
 
 
-def test_a_missing_llm_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HeadError, match=r"tune\.llm .*nowhere"):
-        load_llm(str(tmp_path / "nowhere"), "float32")
-
-
-def test_an_llm_that_changes_its_logits_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = str(save_tiny_llm(tmp_path / "llm"))
-    forward = torch.nn.Linear.forward
-    calls = []
-
-    def capped(layer: torch.nn.Linear, x: Tensor) -> Tensor:
-        out = forward(layer, x)
-        if out.shape[-1] > 300:  # the output layer
-            calls.append(1)
-            return out if len(calls) == 1 else torch.tanh(out) * 0.1
-        return out
-
-    monkeypatch.setattr(torch.nn.Linear, "forward", capped)
-    with pytest.raises(HeadError, match="not supported"):
-        load_llm(folder, "float32")
-
-
 def test_the_ranking_loss_joins_by_its_weight(bench: Bench) -> None:
     batch = collate([bench.samples[index] for index in range(4)])
     with torch.no_grad():
@@ -237,16 +214,3 @@ def test_recomputed_layers_give_the_same_gradients(bench: Bench, trained: str) -
     with torch.no_grad():
         model.eval()
         torch.testing.assert_close(model(**batch)["score"], model.train()(**batch)["score"])
-
-
-def test_quantized_loading_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = str(save_tiny_llm(tmp_path / "llm"))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(HeadError, match="4bit: needs a CUDA GPU"):
-        load_llm(folder, "float32", "4bit")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("llm_head.model.find_spec", lambda name: None)
-    with pytest.raises(HeadError, match="install it, or set it to none"):
-        load_llm(folder, "float32", "8bit")

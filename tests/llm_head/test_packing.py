@@ -10,7 +10,7 @@ def tree() -> list[Segment]:
     """Return a video of two places, two questions on it, and two answers to the second."""
     return [
         Segment((VISUAL, VISUAL), None),
-        Segment((11, 12, 13), 0, (False, True, True), level_at=2),
+        Segment((11, 12, 13), 0, (False, True, True), soft_at=2),
         Segment((21, 22), 0),
         Segment((31, 32), 2, (True, True)),
         Segment((41,), 2, (True,)),
@@ -29,7 +29,7 @@ def test_a_token_is_predicted_by_the_one_before_it_on_its_path() -> None:
     assert packed.source.tolist() == [[0, 0, 1, 2, 3, 1, 5, 6, 7, 6]]
     expected = [IGNORE] * 3 + [12, 13] + [IGNORE] * 2 + [31, 32, 41]
     assert packed.labels.tolist() == [expected]
-    assert packed.level_at[0].nonzero().flatten().tolist() == [4]
+    assert packed.soft_at[0].nonzero().flatten().tolist() == [4]
 
 
 def test_a_token_sees_its_path_and_nothing_else() -> None:

@@ -1,15 +1,19 @@
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from llm_head import questions
 from llm_head.instruct import Turn
 from llm_head.prompts import SYSTEM, Chat, Frame, PromptError, frame
+from tests import llama3
 from tests.tiny_llm import TEMPLATE, make_tokenizer
 
 QUESTION = Turn("human", "<video>\nHow good is it?")
 
 
-def test_a_conversation_is_the_template_with_the_video_cut_out() -> None:
-    tokenizer = make_tokenizer()
+@pytest.mark.parametrize("tokenizer", [make_tokenizer(), llama3.make_tokenizer()])
+def test_a_conversation_is_the_template_with_the_video_cut_out(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
     chat = Chat(tokenizer)
     branch = chat.branch([QUESTION, Turn("gpt", "Fine.")], "other")
     text = tokenizer.decode(chat.head) + "<video>" + tokenizer.decode(branch.ids)
@@ -21,13 +25,23 @@ def test_a_conversation_is_the_template_with_the_video_cut_out() -> None:
     assert text == tokenizer.apply_chat_template(messages, tokenize=False).rstrip()
 
 
+def test_of_llama_3_text_begins_once_and_a_turn_s_end_ends_an_answer() -> None:
+    tokenizer = llama3.make_tokenizer()
+    chat = Chat(tokenizer)
+    assert chat.head.count(tokenizer.bos_token_id) == 1 and chat.head[0] == tokenizer.bos_token_id
+    assert chat.stops == {tokenizer.convert_tokens_to_ids(llama3.TURN)}
+    numbers = [tokenizer.decode([i]) for i in chat.answer("The score is 76.8.")]
+    assert numbers[-5:] == ["76", ".", "8", ".", llama3.TURN]
+    assert tokenizer.decode(chat.frames["score"].stem) == "The score is "
+
+
 def test_of_other_peoples_conversations_all_answers_are_learned() -> None:
     tokenizer = make_tokenizer()
     turns = [QUESTION, Turn("gpt", "Fine."), Turn("human", "Sure?"), Turn("gpt", "Yes.")]
     branch = Chat(tokenizer).branch(turns, "other")
     learned = [i for i, learn in zip(branch.ids, branch.learned, strict=True) if learn]
     assert tokenizer.decode(learned) == "Fine.<|im_end|>Yes.<|im_end|>"
-    assert branch.level_at is None
+    assert branch.soft_at is None
 
 
 @pytest.mark.parametrize("task", questions.TASKS)
@@ -56,16 +70,16 @@ def test_the_level_word_is_found() -> None:
     chat = Chat(make_tokenizer())
     for number, text in enumerate(questions.answers("level")):
         branch = chat.branch([QUESTION, Turn("gpt", text)], "level")
-        assert branch.level_at is not None
-        assert branch.ids[branch.level_at] == chat.level_words[number]
-        assert branch.learned[branch.level_at]
+        assert branch.soft_at is not None
+        assert branch.ids[branch.soft_at] == chat.level_words[number]
+        assert branch.learned[branch.soft_at]
 
 
 def test_a_level_answer_of_other_people_has_no_level_word() -> None:
     chat = Chat(make_tokenizer())
     for text in ("I like it a lot.", "OK", "The quality is unknown."):
         branch = chat.branch([QUESTION, Turn("gpt", text)], "level")
-        assert branch.level_at is None
+        assert branch.soft_at is None
         assert any(branch.learned)
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,31 +8,40 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from llm_head import questions
-from llm_head.data import VideoTokens
 from llm_head.levels import level_of, mos_of
-from llm_head.model import LmmVqa, load_llm
+from llm_head.llm import load_llm
+from llm_head.model import LmmVqa
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
+from llm_head.shown import VideoTokens
+from tests.llama3 import save_llama3
 from tests.tiny_llm import save_tiny_llm
 
 SHAPE = TokenShape("both", "ordered", 2, (3, 5), 4)
+SPOKEN = replace(SHAPE, markers=True, cue="text")
 
 
-def make_model(folder: Path, seed: int = 0) -> tuple[LmmVqa, Chat]:
-    tokenizer, llm = load_llm(str(save_tiny_llm(folder / "llm")), "float32")
+def make_model(
+    folder: Path,
+    seed: int = 0,
+    save: Callable[[Path], Path] = save_tiny_llm,
+    shape: TokenShape | None = None,
+) -> tuple[LmmVqa, Chat]:
+    tokenizer, llm = load_llm(str(save(folder / "llm")), "float32")
     chat = Chat(tokenizer)
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in llm.parameters():  # a fresh LLM is almost uniform: nothing to test
             parameter.add_(0.3 * torch.randn_like(parameter))
-    return LmmVqa(llm, SHAPE, chat), chat
+    return LmmVqa(llm, shape or SHAPE, chat), chat
 
 
 def make_video(seed: int, seconds: int = 2) -> VideoTokens:
     rng = np.random.default_rng(seed)
     spatial, temporal = rng.normal(size=(seconds, 3, 5)), rng.normal(size=(seconds, 4))
-    return spatial.astype(np.float32), temporal.astype(np.float32)
+    both = spatial.astype(np.float32), temporal.astype(np.float32)
+    return VideoTokens(*both, tuple(range(seconds)), f"{seed} frames a second.")
 
 
 def test_answers_are_consistent_and_repeat(tmp_path: Path) -> None:
@@ -46,8 +57,11 @@ def test_answers_are_consistent_and_repeat(tmp_path: Path) -> None:
     assert readout.answers([make_video(1)]) == [answer]
 
 
-def test_answers_do_not_depend_on_batch_position_or_threads(tmp_path: Path) -> None:
-    readout = ReadOut(*make_model(tmp_path), level_std=12)
+@pytest.mark.parametrize("shape", [SHAPE, SPOKEN])
+def test_answers_do_not_depend_on_batch_position_or_threads(
+    tmp_path: Path, shape: TokenShape
+) -> None:
+    readout = ReadOut(*make_model(tmp_path, shape=shape), level_std=12)
     videos = [make_video(i, seconds=1 + i % 2) for i in range(16)]
     together = readout.answers(videos)
     (alone,) = readout.answers(videos[3:4])
@@ -74,28 +88,51 @@ def test_levels_of_a_batch_are_those_of_the_answers(tmp_path: Path) -> None:
         assert std == pytest.approx(answer.score_std, abs=1e-3)
 
 
+def test_a_cue_is_told_only_to_a_head_that_was_tuned_with_it(tmp_path: Path) -> None:
+    for shape in (SHAPE, SPOKEN):
+        readout = ReadOut(*make_model(tmp_path, shape=shape), level_std=12)
+        videos = [make_video(1)._replace(cue=cue) for cue in ("24 frames.", "60 frames.", "")]
+        scores = {answer.score for answer in readout.answers(videos)}
+        assert len(scores) == (3 if shape is SPOKEN else 1)
+
+
+@pytest.mark.parametrize("save", [save_tiny_llm, save_llama3])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_generated_score_always_parses(tmp_path: Path, seed: int) -> None:
-    readout = ReadOut(*make_model(tmp_path, seed), level_std=12)
+def test_the_generated_score_always_parses(
+    tmp_path: Path, seed: int, save: Callable[[Path], Path]
+) -> None:
+    readout = ReadOut(*make_model(tmp_path, seed, save), level_std=12)
     for answer in readout.answers([make_video(i) for i in range(4)]):
         assert 0 <= answer.score_generated <= 100
         text = questions.score_answer(answer.score_generated)
         assert questions.parse_score(text) == answer.score_generated
 
 
-def conversation(model: LmmVqa, video: VideoTokens, ids: tuple[int, ...]) -> torch.Tensor:
+def conversation(
+    model: LmmVqa, chat: Chat, video: VideoTokens, ids: tuple[int, ...]
+) -> torch.Tensor:
     """Return the embeddings of one plain conversation, (1, N, L)."""
-    spatial, temporal = (torch.from_numpy(part)[None] for part in video)
-    visual = model.projector(spatial, temporal).flatten(1, 2)
-    return torch.cat([model.embed(model.head), visual, model.embed(torch.tensor([ids]))], dim=1)
+    spatial, temporal = (torch.from_numpy(part)[None] for part in video[:2])
+    (visual,) = model.projector(spatial, temporal)
+    shape, parts = model.projector.shape, [model.embed(model.head)[0]]
+    for second, tokens in enumerate(visual):
+        if shape.markers:
+            parts.append(model.embed(torch.tensor(chat.encode(f"\n{second} s:"))))
+        parts.append(tokens)
+    if shape.cue == "text":
+        parts.append(model.embed(torch.tensor(chat.encode(f"\n{video.cue}"))))
+    return torch.cat([*parts, model.embed(torch.tensor(ids))])[None]
 
 
 @torch.no_grad()
-def test_levels_and_choices_are_those_of_plain_conversations(tmp_path: Path) -> None:
-    model, chat = make_model(tmp_path)
+@pytest.mark.parametrize("shape", [SHAPE, SPOKEN])
+def test_levels_and_choices_are_those_of_plain_conversations(
+    tmp_path: Path, shape: TokenShape
+) -> None:
+    model, chat = make_model(tmp_path, shape=shape)
     (answer,) = ReadOut(model, chat, level_std=12).answers([make_video(1)])
     asked = chat.question(questions.canonical("level")) + chat.frames["level"].stem
-    logits = model.llm(inputs_embeds=conversation(model, make_video(1), asked)).logits[0, -1]
+    logits = model.llm(inputs_embeds=conversation(model, chat, make_video(1), asked)).logits[0, -1]
     expected = logits[list(chat.level_words)].softmax(0).tolist()
     assert answer.level_probs == pytest.approx(expected, abs=1e-5)
 
@@ -103,7 +140,7 @@ def test_levels_and_choices_are_those_of_plain_conversations(tmp_path: Path) -> 
     question = chat.question(questions.canonical("motion")) + frame.stem
     totals = []
     for ids in frame.middles:
-        embeds = conversation(model, make_video(1), question + ids)
+        embeds = conversation(model, chat, make_video(1), question + ids)
         found = model.llm(inputs_embeds=embeds).logits[0, -len(ids) - 1 : -1].log_softmax(-1)
         totals.append(float(found[torch.arange(len(ids)), list(ids)].sum()))
     expected = torch.tensor(totals).softmax(0)
@@ -140,7 +177,7 @@ def test_the_generated_score_is_that_of_greedy_generation(tmp_path: Path) -> Non
     asked = chat.question(questions.canonical("score"))
     stem = chat.frames["score"].stem
     for seed, answer in enumerate(answers):
-        embeds = conversation(model, make_video(seed), asked + stem)
+        embeds = conversation(model, chat, make_video(seed), asked + stem)
         written = model.llm.generate(
             inputs_embeds=embeds,
             attention_mask=torch.ones(embeds.shape[:2]),

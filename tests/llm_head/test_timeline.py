@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llm_head.data import choose
 from llm_head.projector import TokenShape
 from llm_head.readout import ReadOut
 from llm_head.timeline import Second, TimelineError, drop, timeline, worst
@@ -15,8 +16,8 @@ def readout(tmp_path: Path) -> ReadOut:
 
 
 def tokens(seconds: int) -> dict[str, np.ndarray]:
-    spatial, temporal = make_video(3, seconds)
-    return {"spatial": spatial, "temporal": temporal}
+    video = make_video(3, seconds)
+    return {"spatial": video.spatial, "temporal": video.temporal}
 
 
 def test_a_second_has_the_score_of_its_own_tokens(readout: ReadOut) -> None:
@@ -24,8 +25,8 @@ def test_a_second_has_the_score_of_its_own_tokens(readout: ReadOut) -> None:
     found = timeline(readout, parts, SHAPE, [0.0, 1.0, 2.0, 3.0, 4.0])
     assert [second.start_s for second in found] == [0, 1, 2, 3, 4]
     for index, second in enumerate(found):
-        video = parts["spatial"][index : index + 1], parts["temporal"][index : index + 1]
-        (alone,) = readout.answers([video])
+        window = {kind: part[index : index + 1] for kind, part in parts.items()}
+        (alone,) = readout.answers([choose(window, SHAPE, "v")])
         assert second.score == pytest.approx(alone.score, abs=1e-3)
         assert second.score_std == pytest.approx(alone.score_std, abs=1e-3)
     assert len({second.score for second in found}) == 5

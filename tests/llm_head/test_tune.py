@@ -33,6 +33,8 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         seconds=2,
         projector="mlp",
         queries=8,
+        markers=False,
+        cue="none",
         epochs=1,
         batch_size=4,
         accumulate=1,
@@ -45,6 +47,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         align_weight=0.0,
         level_spread="fixed",
         rank_weight=0.0,
+        pairs=0.0,
         weights={},
         seed=0,
     )

@@ -4,13 +4,20 @@ import shutil
 from pathlib import Path
 
 import h5py
+import pandas as pd
 import pytest
 
-from llm_head import checkpoint, predictions
+from llm_head import checkpoint, instruct, predictions
 from llm_head.checkpoint import CheckpointError
+from llm_head.data import token_names
+from llm_head.tune import tune
 from lmm_vqa import Failed, Scored, Scorer, ScoringError, VideoError
+from pipeline import labels, manifest
 from pipeline.cache import Kind, TokenCache
-from tests.tiny_model import clip_table, make_caches
+from pipeline.settings import DatasetSettings
+from pipeline.survey import survey
+from tests.llm_head.test_tune import make_config
+from tests.tiny_model import SETTINGS, clip_table, make_caches
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
 
@@ -40,6 +47,59 @@ def test_scores_are_those_of_stage_predict(
             name: row[name] for name in row if name in mine
         }
     assert len({row["score"] for row in rows}) == len(rows)
+
+
+@pytest.fixture(scope="module")
+def other(
+    tiny_model: Path, clips: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, pd.DataFrame]:
+    """Return a head with cue, markers and pairs, and the manifest of its clips."""
+    folder = tmp_path_factory.mktemp("other")
+    files = labels.read_labels(DatasetSettings(root=clips[0].parent), seed=0)
+    manifest.write(folder / "manifest.csv", survey(files))
+    table = manifest.read(folder / "manifest.csv").assign(mos=[0, 20, 40, 60, 80, 99.0])
+    table["split"] = ["train", "train", "val"] * 2
+    caches = {kind: TokenCache(tiny_model.parent / "data/mine" / kind) for kind in KINDS}
+    records = instruct.build(table, "mine", ["score", "level"], token_names(caches), seed=0)
+    assert "64 x 48 pixels, 12 frames a second, " in records[0].cue
+    asked = {"seconds": 4, "batch_size": 2, "cue": "text", "markers": True, "pairs": 0.5}
+    config = make_config(tiny_model.parent, **asked)
+    tuned = tune(records, {"mine": caches}, config, "cpu")
+    encoders = {kind: found.model_dump(mode="json") for kind, found in SETTINGS.items()}
+    prints = {kind: cache.fingerprint for kind, cache in caches.items()}
+    checkpoint.save(folder / "model", tuned, config, prints, checkpoint.Origin(encoders))
+    return folder / "model", table
+
+
+def test_cue_and_markers_are_told_alike_from_a_manifest_and_from_a_file(
+    tiny_model: Path, clips: list[Path], other: tuple[Path, pd.DataFrame]
+) -> None:
+    """The facts go through a manifest on the one side, and are probed anew on the other."""
+    model, table = other
+    caches = {kind: TokenCache(tiny_model.parent / "data/mine" / kind) for kind in KINDS}
+    prints = {kind: cache.fingerprint for kind, cache in caches.items()}
+    head = checkpoint.load(model, prints, "cpu")
+    assert (head.shape.cue, head.shape.markers) == ("text", True)
+    rows = list(predictions.predict(head, table, caches))
+    scorer = Scorer(model, device="cpu")
+    scored = [scorer.score(clip, timeline=True) for clip in clips]
+    assert [found.row()["score"] for found in scored] == [row["score"] for row in rows]
+    for found, seconds in zip(scored, predictions.timelines(head, table, caches), strict=True):
+        assert [round(second.score, 4) for second in found.timeline] == [
+            second["score"] for second in seconds
+        ]
+    untold = predictions.predict(head, table.assign(fps=30.0, size_bytes=10_000_000), caches)
+    assert [row["score"] for row in untold] != [row["score"] for row in rows]
+
+
+def test_two_videos_are_seen_together_by_a_head_that_has_learned_from_pairs(
+    scorer: Scorer, clips: list[Path], other: tuple[Path, pd.DataFrame]
+) -> None:
+    learned = Scorer(other[0], device="cpu")
+    found, mirrored = learned.compare(clips[0], clips[1]), learned.compare(clips[1], clips[0])
+    assert found.together and found == learned.compare(clips[0], clips[1])
+    assert mirrored.a_better == 1 - found.a_better and mirrored.difference == -found.difference
+    assert not scorer.compare(clips[0], clips[1]).together
 
 
 def test_a_row_is_plain_json_and_its_timeline_says_where(scorer: Scorer, clips: list[Path]) -> None:

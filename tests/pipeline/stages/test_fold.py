@@ -53,7 +53,7 @@ def test_every_video_is_tested_once_and_summed_up(
     train = llm_fit.fit
 
     def watched(model, samples, config, device, work):  # type: ignore[no-untyped-def]
-        looked_at.append({video.video_id for part in samples.values() for video in part._videos})
+        looked_at.append({video.video_id for part in samples.values() for video in part.videos})
         return train(model, samples, config, device, work)
 
     for module in ("llm_head.tune", "llm_head.finetune"):

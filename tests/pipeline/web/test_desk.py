@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llm_head.pair import Comparison, compare
 from pipeline.scoring import Failed, Scored
 from pipeline.web.desk import Desk
 
@@ -20,9 +21,13 @@ class FakeScorer:
             text = path.read_text()
             if text.isdigit():
                 answer: Any = SimpleNamespace(score=float(text), score_std=3.0)
-                yield Scored(str(path), "0" * 64, answer, "")
+                shown: Any = None
+                yield Scored(str(path), "0" * 64, answer, "", shown)
             else:
                 yield Failed(str(path), f"{path}: not a video")
+
+    def compared(self, a: Scored, b: Scored) -> Comparison:
+        return compare(a.answer, b.answer)
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""MVBench: a JSON file per task, each a list of `video`, `question`, `candidates`, `answer`.
+
+Some tasks are about a part of their video and add `start` and `end` in seconds. A kind of question
+is a task, which is the file's name. The videos of one task are folders of pictures
+(`episodic_reasoning`); they are no videos here, and their questions are left out and counted.
+
+Source: Li et al., arXiv:2311.17005; github.com/OpenGVLab/Ask-Anything, video_chat2/mvbench.ipynb;
+github.com/EvolvingLMMs-Lab/lmms-eval, tasks/mvbench (accuracy over chosen letters).
+"""
+
+from pathlib import Path
+
+from llm_head.video_questions import Question
+from pipeline.questions import entries
+
+
+def read(path: Path) -> list[Question]:
+    """Read one task's file, or all of a folder."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    questions = []
+    for file in files:
+        for number, entry in enumerate(entries(file)):
+            span = None
+            if "start" in entry and "end" in entry:
+                span = (float(entry["start"]), float(entry["end"]))
+            questions.append(
+                Question(
+                    id=f"{file.stem}/{number}",
+                    video=str(entry["video"]),
+                    text=str(entry["question"]),
+                    answer=str(entry["answer"]),
+                    kind=file.stem,
+                    choices=tuple(str(text) for text in entry["candidates"]),
+                    span_s=span,
+                )
+            )
+    return questions

@@ -1,0 +1,82 @@
+"""Conversations of others, learned from; questions of others, answered: three stages together."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from llm_head.instruct import InstructError
+from llm_head.video_questions import QuestionError
+from pipeline import layout, manifest
+from pipeline.settings import Params
+from pipeline.stages import answer, conversations, instruct, tune
+from tests.synthetic import make_caches, make_manifest, make_params
+from tests.tiny_llm import save_tiny_llm
+
+CHOICES = ["It freezes.", "It runs on."]
+
+
+def told(motion: str) -> str:
+    return CHOICES[motion == "smooth"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Return the settings of a project with two conversations' worth of files of others."""
+    monkeypatch.chdir(tmp_path)
+    table = make_manifest(48)
+    manifest.write(layout.manifest("syn"), table)
+    make_caches(layout.cache("syn", "spatial").parent, table)
+    entries: list[dict[str, Any]] = [
+        {
+            "video": f"elsewhere/{row.video_id}.mp4",
+            "task": "freeze",
+            "choices": CHOICES,
+            "conversations": [
+                {"from": "human", "value": "<video>\nDoes it freeze?"},
+                {"from": "gpt", "value": told(str(row.motion))},
+            ],
+        }
+        for row in table.itertuples()
+    ]
+    Path("theirs.json").write_text(json.dumps([*entries, {**entries[0], "video": "unknown.mp4"}]))
+    asked = [
+        {"video": row.video_id, "question": "Does it freeze?", "candidates": CHOICES,
+         "answer": told(str(row.motion))}
+        for row in table[table["split"] == "test"].itertuples()
+    ]  # fmt: skip
+    Path("asked.json").write_text(json.dumps([*asked, {**asked[0], "video": "unknown.mp4"}]))
+    settings = make_params(str(save_tiny_llm(tmp_path / "llm"))).model_dump()
+    settings["conversations"] = {"files": {"syn": "theirs.json"}}
+    where = {"file": "asked.json", "format": "mvbench", "choose_by": "text"}
+    settings["answer"] = {"questions": {"syn": where}}
+    settings["instruct"]["tasks"] = ["score"]
+    settings["tune"] |= {"epochs": 6, "align_steps": 60, "align_weight": 1.0}
+    return Params.model_validate(settings)
+
+
+def test_what_others_ask_and_answer_is_learned_and_tested(
+    project: Params, caplog: pytest.LogCaptureFixture
+) -> None:
+    instruct.run(project, "syn")
+    conversations.run(project, "syn")
+    assert "1 are about videos that syn has not" in caplog.text
+    tune.run(project)
+    answer.run(project, "syn")
+    rows = pd.read_csv(layout.answers("syn"))
+    summary = json.loads(layout.answers("syn").with_suffix(".json").read_text())
+    assert summary["left_out"] == 1 and summary["kinds"]["all"]["n"] == len(rows) == 8
+    assert summary["kinds"]["kind asked"]["accuracy"] == rows["right"].mean() >= 0.75
+    first = layout.answers("syn").read_bytes()
+    answer.run(project, "syn")
+    assert layout.answers("syn").read_bytes() == first
+
+
+def test_nothing_to_learn_from_or_to_answer_is_an_error(project: Params) -> None:
+    with pytest.raises(QuestionError, match=r"answer\.questions has nothing for mine"):
+        answer.run(project, "mine")
+    Path("theirs.json").write_text("[]")
+    with pytest.raises(InstructError, match="no conversation is about a video of syn"):
+        conversations.run(project, "syn")
