@@ -54,8 +54,8 @@ class Setting:
     """How much is measured."""
 
     heights: tuple[int, ...] = (270, 720, 1080)
-    seconds: float = 4
-    turns: int = 3
+    seconds: float = 2
+    turns: int = 2
     videos: int = 4  # of the runs on several workers
     workers: int = len(os.sched_getaffinity(0))  # 0: one, in this process
 
@@ -72,9 +72,9 @@ def measure(setting: Setting | None = None) -> list[Row]:
             for what in ASKED:
                 rows += one_worker(path, what, nets, setting)
         rows += several_workers(paths, nets, setting)
-        path = paths[max(paths)]
-        rows += decoding(path, nets, setting)
-        rows += encoding(path, nets, setting)
+        rows += decoding(paths[max(paths)], nets, setting)
+        for path in paths.values():
+            rows += encoding(path, nets, setting)
     return rows
 
 

@@ -43,7 +43,7 @@ class Setting:
     grids: tuple[int, ...] = (1, 2, 4, 7)
     minutes: tuple[int, ...] = (10, 60)  # of a film whose memory is measured; none: not measured
     repeats: int = 3
-    tasks: int = 5000
+    tasks: int = 2000
     simulated: int = MILLION
     workers: int = 2  # that they go to
     gpus: tuple[int, ...] = (8, 64, 512, 4096)
@@ -232,7 +232,7 @@ def sheet() -> str:
         arrays = [chunk.key_frame if settings is params.spatial else chunk.clip]
         gflop += cost.operations(lambda e=encode, a=arrays: e(a)) * VIDEO_S
         token_bytes += encode(arrays).nbytes * VIDEO_S
-    task_s, _ = on_dask(5000, 2)
+    task_s, _ = on_dask(2000, 2)
     gpu_s = gflop / 1e3 / cost.ENCODER_TFLOPS
     moved = video_bytes + token_bytes
     lines = [

@@ -49,7 +49,7 @@ class Setting:
     clips: int = 4  # a batch
     clip_s: float = 8  # as most videos of LSVQ and KoNViD-1k are long
     clip_height: int = 540
-    turns: int = 3
+    turns: int = 2
     batch: int = 16  # of the read-out, beside one by one
     commands: bool = True  # also start `lmm-vqa score`
 

@@ -13,7 +13,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def warm_and_cold(files: Path, packed: Path, size: str, setting: Setting) -> lis
         "cat of files": lambda: cat(files.glob("*.h5")),
         "cat of shards": lambda: cat(packed.glob("shard-*")),
     }
-    rows = []
+    rows = a_video(caches, shuffled, size, setting)
     for state in ("warm", "cold"):
         tasks = {
             name: way if state == "warm" else lambda w=way: (forget(files, packed), w())
@@ -139,6 +140,24 @@ def warm_and_cold(files: Path, packed: Path, size: str, setting: Setting) -> lis
                 )
             )
     return rows
+
+
+def a_video(
+    caches: Mapping[str, TokenCache], order: Sequence[str], size: str, setting: Setting
+) -> list[Row]:
+    """Return what one read costs the processor, opening and checksums included."""
+    ways = {kind: lambda c=cache: read_all(c, order) for kind, cache in caches.items()}
+    times = in_turns(ways, setting.turns, time.process_time)
+    return [
+        Row(
+            f"{kind}, random, warm: a video",
+            1e6 * statistics.median(of) / len(order),
+            "µs",
+            "",
+            size,
+        )
+        for kind, of in times.items()
+    ]
 
 
 def read_all(cache: TokenCache, order: Sequence[str]) -> None:
