@@ -30,6 +30,10 @@ MADE = {"docs/commands.md", "docs/settings.md"}  # compared with their generator
 
 # page and start of a command: why it is not run here; a name of a test is the one that runs it
 ELSEWHERE = {
+    ("docs/performance.md", "make bench"): "test_a_group_runs",
+    ("docs/performance.md", "python -m benchmarks"): "test_a_group_runs",
+    ("docs/scale.md", "python -m benchmarks.bench"): "test_a_group_runs",
+    ("docs/scale.md", "python -m benchmarks.growth"): "minutes; the group has its parts",
     ("README.md", "make demo"): "the whole demo; .ci/run makes a reduced one",
     ("README.md", "make test"): "this is part of it",
     ("README.md", "lmm-vqa web"): "test_a_dropped_video_shows_what_score_says",
