@@ -190,8 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"unknown variants {unknown}; there are {list(VARIANTS)}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     params = load()
+    names = dict.fromkeys(["default", *(asked.variants or VARIANTS)])  # all are compared with it
     for seed in asked.seeds if not asked.table else ():
-        for name in asked.variants or VARIANTS:
+        for name in names:
             folder = RESULTS / name.replace(" ", "-") / str(seed)
             if not folder.exists():
                 log.info("%s, seed %d", name, seed)
