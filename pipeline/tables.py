@@ -34,7 +34,8 @@ def read_csv(path: Path, **options: Any) -> pd.DataFrame:
         table: pd.DataFrame = pd.read_csv(
             path, encoding_errors="surrogateescape", **(given | options)
         )
-    except (ValueError, UnicodeError, OverflowError) as error:
+    # TypeError: pandas fails to say which bytes of a column of integers are no text
+    except (ValueError, TypeError, UnicodeError, OverflowError) as error:
         raise TableError(f"{path}: not a CSV table: {error}") from error
     return table
 

@@ -3,10 +3,12 @@
 import io
 import pickle
 import string
+import tempfile
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -22,13 +24,25 @@ from pipeline.weights import WeightsError, unpickle_arrays
 from tests.clips import write_moving_video
 from tests.mutants import mutated, token_files, videos
 
-ROW = (
-    '"a/b","in/a/b.mp4","' + "0123456789abcdef" * 4 + '",62.5,3.5,"human","train","a","","",'
-    '64,48,12.0,2.0,"h264",""\n'
-)
-MANIFEST = (
-    ",".join(manifest.COLUMNS) + "\n" + "".join(ROW.replace("a/b", f"a/{n}") for n in range(5))
-).encode()
+KNOWN = {
+    **{"sha256": "0123456789abcdef" * 4, "mos": 62.5, "mos_raw": 3.5, "mos_std": 9.5},
+    **{"n_ratings": 20, "mos_source": "human", "split": "train", "fold": 1, "content": "a"},
+    **{"width": 64, "height": 48, "fps": 12.0, "duration_s": 2.0, "size_bytes": 4200},
+    "codec": "h264",
+}
+
+
+def a_manifest() -> bytes:
+    """Return a manifest of five videos with nearly all that can be known."""
+    rows = [{"video_id": f"a/{n}", "path": f"in/a/{n}.mp4", **KNOWN} for n in range(5)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.csv"
+        manifest.write(path, pd.DataFrame(rows).reindex(columns=list(manifest.COLUMNS)))
+        assert len(manifest.read(path)) == 5
+        return path.read_bytes()
+
+
+MANIFEST = a_manifest()
 FUZZ = settings(
     max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -57,6 +57,13 @@ def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
     assert manifest.read(path).loc[0, "fold"] == 3
 
 
+def test_bytes_that_are_no_text_among_whole_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(b"video_id,fold,n_ratings,size_bytes\na,1,2,4\xff2\n")
+    with pytest.raises(ManifestError, match="not a CSV table"):
+        manifest.read(path)
+
+
 def test_errors(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="missing; run"):
         manifest.read(tmp_path / "demo" / "manifest.csv")
