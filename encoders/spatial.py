@@ -72,9 +72,8 @@ class SpatialEncoder:
         self._interpolation: prepare.Interpolation = preprocess["interpolation"]
         self.random = pretrained == "random"
         self.fingerprint: dict[str, Any] = self._describe(model)
-        if isinstance(
-            getattr(tower, "trunk", None), EfficientNet
-        ):  # lists children as it calls them
+        # lists its children as it calls them
+        if isinstance(getattr(tower, "trunk", None), EfficientNet):
             fold(self._tower)
         through_onednn(self._tower.to(device), device)
 

@@ -5,8 +5,8 @@ import torch
 from llm_head.checkpoint import Head
 from llm_head.instruct import VIDEO
 from llm_head.packing import Segment, pack
-from llm_head.readout import repeatable
-from llm_head.shown import VideoTokens, pad, root
+from llm_head.readout import repeatable, run
+from llm_head.shown import VideoTokens, root
 
 MOST_TOKENS = 64
 
@@ -35,9 +35,7 @@ def ask(head: Head, video: VideoTokens, question: str, most_tokens: int = MOST_T
     packed = pack([[root(chat, head.shape, video), asked]])
     device, written = model.head.device, list[int]()
     with repeatable(model):
-        tokens = {name: tensor.to(device) for name, tensor in pad([video]).items()}
-        layout = (packed.ids, packed.visual, packed.positions, packed.allowed)
-        hidden, cache = model.hidden(*(part.to(device) for part in layout), **tokens)
+        hidden, cache = run(model, packed, [video])
         size, position = model.head.shape[1] + packed.ids.shape[1], packed.ids.shape[1]
         while len(written) < most_tokens:
             best = int(model.logits(hidden[:, -1]).argmax())

@@ -55,8 +55,15 @@ def read(
             record = parse(fields, dataset)
         except (KeyError, TypeError, ValueError) as error:
             raise InstructError(f"{path} entry {number}: {error!r}") from error
-        record = replace(record, dataset=dataset, split=splits[video])
-        records.append(replace(record, tokens=tokens[video], cue=cues[video]))
+        records.append(
+            replace(
+                record,
+                dataset=dataset,
+                split=splits[video],
+                tokens=tokens[video],
+                cue=cues[video],
+            )
+        )
     return records, left_out
 
 

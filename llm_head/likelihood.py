@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from llm_head.checkpoint import Head
 from llm_head.packing import Segment, pack
-from llm_head.readout import repeatable, totals
-from llm_head.shown import VideoTokens, pad, root
+from llm_head.readout import repeatable, run, totals
+from llm_head.shown import VideoTokens, root
 
 
 def likelihoods(
@@ -28,9 +28,6 @@ def likelihoods(
         *(Segment(ids, parent=1, learned=(True,) * len(ids)) for ids in branches),
     ]
     packed = pack([segments])
-    device = model.head.device
     with repeatable(model):
-        tokens = {name: tensor.to(device) for name, tensor in pad([video]).items()}
-        layout = (packed.ids, packed.visual, packed.positions, packed.allowed)
-        hidden, _ = model.hidden(*(part.to(device) for part in layout), **tokens)
+        hidden, _ = run(model, packed, [video])
         return tuple(totals(model, packed, hidden)[0, 2:].tolist())

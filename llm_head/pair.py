@@ -9,8 +9,8 @@ from llm_head.model import LmmVqa
 from llm_head.packing import Segment, pack
 from llm_head.prompts import Chat
 from llm_head.questions import canonical
-from llm_head.readout import Answer, repeatable
-from llm_head.shown import VideoTokens, joined, pad, pair_root
+from llm_head.readout import Answer, repeatable, run
+from llm_head.shown import VideoTokens, joined, pair_root
 
 SPREAD = 17.0  # points between two MOS at which 84 of 100 viewers prefer the better video
 
@@ -85,16 +85,11 @@ def compare_together(model: LmmVqa, chat: Chat, a: VideoTokens, b: VideoTokens) 
 def _log_odds(model: LmmVqa, chat: Chat, first: VideoTokens, second: VideoTokens) -> float:
     """Return the log-odds that the first is better, mean over both orders."""
     orders = (first, second), (second, first)
-    shape, device = model.projector.shape, model.head.device
+    shape = model.projector.shape
     asked = Segment(chat.question(canonical("compare")) + chat.frames["compare"].stem, 0)
     packed = pack([[pair_root(chat, shape, *order), asked] for order in orders])
-    tokens = pad([joined(*order) for order in orders])
-    layout = (packed.ids, packed.visual, packed.positions, packed.allowed)
     with repeatable(model):
-        hidden, _ = model.hidden(
-            *(part.to(device) for part in layout),
-            **{name: tensor.to(device) for name, tensor in tokens.items()},
-        )
+        hidden, _ = run(model, packed, [joined(*order) for order in orders])
         # both orders are of one length, so both end at the last place
         words = model.logits(hidden[:, -1])[:, model.order_words].double()
     ahead = words[:, 0] - words[:, 1]

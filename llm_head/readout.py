@@ -146,22 +146,13 @@ class ReadOut:
         self, videos: Sequence[VideoTokens], segments: Sequence[Segment]
     ) -> tuple[Packed, Tensor, Any]:
         """Run the LLM once; return the layout, its last hidden states and its cache."""
-        shape, device = self._model.projector.shape, self._model.head.device
+        shape = self._model.projector.shape
         packed = pack([[root(self._chat, shape, video), *segments] for video in videos])
         if self._head is None:  # the text before the video: read once, used for every video
             self._head = self._model.head_cache(1)
         cache = copy.deepcopy(self._head)
         cache.batch_repeat_interleave(len(videos))
-        tokens = {name: tensor.to(device) for name, tensor in pad(videos).items()}
-        hidden, cache = self._model.hidden(
-            packed.ids.to(device),
-            packed.visual.to(device),
-            packed.positions.to(device),
-            packed.allowed.to(device),
-            **tokens,
-            cache=cache,
-        )
-        return packed, hidden, cache
+        return packed, *run(self._model, packed, videos, cache)
 
     def _ends(self, packed: Packed) -> Tensor:
         """Return the place of each segment's last token, int64 (B, segments)."""
@@ -231,6 +222,17 @@ class ReadOut:
         }
         best = max(allowed, key=lambda index: float(logits[index]))
         return best, allowed[best]
+
+
+def run(
+    model: LmmVqa, packed: Packed, videos: Sequence[VideoTokens], cache: Any = None
+) -> tuple[Tensor, Any]:
+    """Run the LLM once on a layout and its videos; return as `LmmVqa.hidden`."""
+    device = model.head.device
+    layout = (packed.ids, packed.visual, packed.positions, packed.allowed)
+    ids, visual, positions, allowed = (part.to(device) for part in layout)
+    tokens = {name: tensor.to(device) for name, tensor in pad(videos).items()}
+    return model.hidden(ids, visual, positions, allowed, **tokens, cache=cache)
 
 
 def totals(model: LmmVqa, packed: Packed, hidden: Tensor) -> Tensor:

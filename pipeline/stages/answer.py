@@ -10,15 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from llm_head import checkpoint
 from llm_head.cue import cue
+from llm_head.predictions import has_tokens
 from llm_head.video_questions import COLUMNS, Question, QuestionError, answer, metrics
 from pipeline import layout, manifest, questions
 from pipeline.atomic import write_text
-from pipeline.cache import TokenCache
 from pipeline.progress import bar
 from pipeline.report.results import rounded
 from pipeline.settings import Params
+from pipeline.tuned import opened
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,10 @@ def run(params: Params, dataset: str) -> None:
     if dataset not in params.answer.questions:
         raise QuestionError(f"params.yaml: answer.questions has nothing for {dataset}")
     settings = params.answer.questions[dataset]
-    kinds = checkpoint.kinds_read(layout.MODEL)
-    caches = {kind: TokenCache(layout.cache(dataset, kind)) for kind in kinds}
-    head = checkpoint.load(
-        layout.MODEL,
-        {kind: cache.fingerprint for kind, cache in caches.items()},
-        params.run.device,
-    )
+    head, caches = opened(dataset, params.run.device)
     asked = questions.read(settings.file, settings.format)
     table = manifest.read(layout.manifest(dataset))
-    videos = [v for v in table["video_id"] if all(v in cache for cache in caches.values())]
+    videos = table["video_id"][has_tokens(table, caches)]
     found = questions.matched(asked, videos)
     there = [question for question in asked if question.id in found]
     if not there:

@@ -9,13 +9,14 @@ import logging
 
 import pandas as pd
 
-from llm_head import checkpoint, predictions
+from llm_head import predictions
 from llm_head.timeline_metrics import SECONDS
 from pipeline import layout, manifest
 from pipeline.atomic import write_text
 from pipeline.cache import TokenCache
 from pipeline.progress import bar
 from pipeline.settings import Params
+from pipeline.tuned import opened
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,7 @@ def run(params: Params, dataset: str) -> None:
     Raises:
         PredictError: at the end, if videos have no tokens; the others are written.
     """
-    kinds = checkpoint.kinds_read(layout.MODEL)
-    caches = {kind: TokenCache(layout.cache(dataset, kind)) for kind in kinds}
-    head = checkpoint.load(
-        layout.MODEL,
-        {kind: cache.fingerprint for kind, cache in caches.items()},
-        params.run.device,
-    )
+    head, caches = opened(dataset, params.run.device)
     table = manifest.read(layout.manifest(dataset))
     there = predictions.has_tokens(table, caches)
     missing, table = list(table["video_id"][~there]), table[there]
@@ -44,7 +39,7 @@ def run(params: Params, dataset: str) -> None:
     train = [
         (
             manifest.read(layout.manifest(name)),
-            {kind: TokenCache(layout.cache(name, kind)) for kind in kinds},
+            {kind: TokenCache(layout.cache(name, kind)) for kind in caches},
         )
         for name in params.tune.train_on
     ]
