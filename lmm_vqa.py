@@ -10,7 +10,8 @@ from llm_head.checkpoint import CheckpointError
 from llm_head.pair import Comparison
 from llm_head.readout import Answer
 from llm_head.timeline import Second
-from pipeline.scoring import Failed, Scored, Scorer, ScoringError
+from pipeline.file_tokens import ScoringError
+from pipeline.scoring import Failed, Scored, Scorer
 from pipeline.video import VideoError
 
 __all__ = [

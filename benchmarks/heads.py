@@ -24,11 +24,12 @@ from torch import Tensor
 from benchmarks.measure import ROOT, Networks, Row, in_turns, made_up_video, networks, ratio
 from llm_head import checkpoint, instruct, questions
 from llm_head.config import TuneConfig
-from llm_head.data import Samples, collate, group, read_tokens, token_names, token_shape
+from llm_head.data import group, read_tokens, token_names, token_shape
 from llm_head.llm import load_llm
 from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut, repeatable
+from llm_head.samples import Samples, collate
 from llm_head.shown import VideoTokens, pad
 from llm_head.tune import Tuned, samples_of
 from pipeline.cache import Kind, TokenCache, Tokens, write_index

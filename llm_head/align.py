@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from llm_head.data import Samples, collate
 from llm_head.model import LmmVqa
 from llm_head.practice import mixed, mixed_words, mixture
+from llm_head.samples import Samples, collate
 from llm_head.shown import pad
 
 BATCH = 16

@@ -71,7 +71,7 @@ class Alignment(nn.Module):
         Args:
             projected: (B, K, T, L), from the projector.
             seconds: bool (B, K), which seconds are there and not padding.
-            words: float (B, W), from `data.truth`.
+            words: float (B, W), from `samples.truth`.
         """
         there = seconds[:, :, None].expand(projected.shape[:3]).float()
         size = there.sum((1, 2))

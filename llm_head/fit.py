@@ -19,11 +19,11 @@ from transformers import (
 
 from llm_head import processes
 from llm_head.config import TuneConfig
-from llm_head.data import collate
 from llm_head.llm import on_device
 from llm_head.model import LmmVqa
 from llm_head.pairs import WithPairs
 from llm_head.resume import Keeper, ResumableTrainer, Saver, last
+from llm_head.samples import collate
 
 LOGS_PER_EPOCH = 5
 

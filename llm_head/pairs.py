@@ -7,10 +7,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from llm_head import questions
-from llm_head.data import Sample, Samples
 from llm_head.packing import Segment
 from llm_head.pair import preference
 from llm_head.prompts import Chat
+from llm_head.samples import Sample, Samples
 from llm_head.shown import joined, pair_root
 
 

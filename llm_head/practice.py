@@ -58,7 +58,7 @@ def mixed_words(words: Tensor, drawn: Mixture, tasks: Sequence[slice]) -> Tensor
     """Return what is true of mixed videos, (B, W); unknown where it is for one of the two.
 
     Args:
-        words: from `data.truth`.
+        words: from `samples.truth`.
         tasks: which columns belong to a task.
     """
     share = drawn.share[:, None]

@@ -17,7 +17,7 @@ from llm_head import checkpoint
 from llm_head.card import card
 from pipeline.atomic import write_text
 from pipeline.cache import Kind
-from pipeline.scoring import encoder_settings
+from pipeline.file_tokens import encoder_settings
 from pipeline.weights import SOURCES
 
 # what a checkpoint, an LLM of transformers and an encoder's weights consist of

@@ -9,7 +9,6 @@ worker of `lmm-vqa extract`, so a score is that of stage predict to the last dig
 """
 
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from llm_head import ask, card, checkpoint, likelihood, predictions
 from llm_head.calibrate import ScoreMap
@@ -29,26 +27,15 @@ from llm_head.reason import reason
 from llm_head.shown import VideoTokens
 from llm_head.timeline import STRIDE_S, WINDOW_S, Second, worst
 from llm_head.timeline import timeline as seconds_of
-from pipeline import cluster, layout, settings, survey
-from pipeline.cache import Kind, Tokens, fingerprint_sha256, token_file
-from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
-from pipeline.packages import sha256
-from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
-from pipeline.tokens import read_file, stale_reason
+from pipeline import layout, survey
+from pipeline.cache import Kind
+from pipeline.file_tokens import FileTokens
+from pipeline.settings import RunSettings
 from pipeline.video import VideoError
 
 log = logging.getLogger(__name__)
 
 PathLike = str | Path
-EncoderSettings = SpatialSettings | TemporalSettings
-_SECTIONS: dict[Kind, type[EncoderSettings]] = {
-    "spatial": SpatialSettings,
-    "temporal": TemporalSettings,
-}
-
-
-class ScoringError(RuntimeError):
-    """A checkpoint does not say how to encode a video, or its encoders cannot be built."""
 
 
 @dataclass(frozen=True)
@@ -146,18 +133,21 @@ class Scorer:
             CheckpointError: if the folder holds no checkpoint.
             HeadError: if its LLM cannot be loaded.
         """
-        self._folder = Path(model)
-        self._written = checkpoint.read_config(self._folder)
-        self._head = checkpoint.load(self._folder, self._written["fingerprints"], device)
+        folder = Path(model)
+        written = checkpoint.read_config(folder)
+        self._head = checkpoint.load(folder, written["fingerprints"], device)
         self._readout = ReadOut(self._head.model, self._head.chat, self._head.level_std)
-        self._run = RunSettings(device=device)
-        self._cache = None if cache is None else Path(cache)
+        self._tokens = FileTokens(
+            folder,
+            written["fingerprints"],
+            RunSettings(device=device),
+            None if cache is None else Path(cache),
+        )
         self._window_s, self._stride_s = window_s, stride_s
-        self._built: dict[Kind, EncoderSettings] = {}
-        self.identity = checkpoint.identity(self._folder)
-        self.warnings = card.warnings(self._written)
+        self.identity = checkpoint.identity(folder)
+        self.warnings = card.warnings(written)
         for warning in self.warnings:
-            log.warning("%s: %s", self._folder, warning)
+            log.warning("%s: %s", folder, warning)
 
     def score(self, video: PathLike, timeline: bool = False) -> Scored:
         """Score one file.
@@ -173,7 +163,7 @@ class Scorer:
         >>> len(scored.timeline), scored.score == scored.answer.score
         (2, True)
         """
-        digest, tokens = self._tokens(Path(video))
+        digest, tokens = self._tokens.of(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
         shape, calibration = self._head.shape, self._head.calibration
         said = self._cue(Path(video))
@@ -236,7 +226,7 @@ class Scorer:
 
     def _shown(self, video: PathLike) -> VideoTokens:
         """Return what the head is shown of a file."""
-        _, tokens = self._tokens(Path(video))
+        _, tokens = self._tokens.of(Path(video))
         arrays: dict[Kind, NDArray[Any]] = {kind: part.tokens for kind, part in tokens.items()}
         return choose(arrays, self._head.shape, str(video), self._cue(Path(video)))
 
@@ -265,78 +255,6 @@ class Scorer:
         if facts["problem"]:
             raise VideoError(str(facts["problem"]))
         return cue(facts)
-
-    def _tokens(self, path: Path) -> tuple[str, dict[Kind, Tokens]]:
-        """Return the hash and the tokens of a file, from the cache if it has them."""
-        if not path.is_file():
-            raise VideoError(f"{path}: no such file")
-        digest = sha256(path)
-        if self._cache is not None:
-            return digest, self._encoded(path, digest, self._cache)
-        with tempfile.TemporaryDirectory(prefix="lmm-vqa-") as scratch:
-            return digest, self._encoded(path, digest, Path(scratch))
-
-    def _encoded(self, path: Path, digest: str, cache: Path) -> dict[Kind, Tokens]:
-        files: dict[Kind, Path] = {}
-        missing: list[Kind] = []
-        for kind, wanted in self._written["fingerprints"].items():
-            made_with = fingerprint_sha256(wanted)
-            # one folder per encoder, so that several models can share a cache
-            files[kind] = token_file(cache / f"{kind}-{made_with[:12]}", digest)
-            if stale_reason(files[kind], made_with, digest):
-                missing.append(kind)
-        if missing:
-            targets = tuple(Target(self._encoder(kind), files[kind].parent) for kind in missing)
-            for target in targets:
-                target.folder.mkdir(parents=True, exist_ok=True)
-            wanted = tuple(self._written["fingerprints"][kind] for kind in missing)
-            job = Job(Path.cwd(), Video(digest, path, digest), targets, wanted)
-            record = encode_video(job, self._run)
-            if record.failure is not None:
-                raise VideoError(record.failure)
-        return {kind: read_file(file, None) for kind, file in files.items()}
-
-    def _encoder(self, kind: Kind) -> EncoderSettings:
-        """Return the settings that build a kind's encoder; the first time, it is built and checked.
-
-        Raises:
-            ScoringError: if it is not the encoder that the head was tuned with.
-        """
-        if kind not in self._built:
-            found = encoder_settings(self._folder, kind)
-            built = encoder(found, cluster.device(self._run))
-            wanted, made = self._written["fingerprints"][kind], fingerprint(found, built)
-            checkpoint.check_fingerprint(self._folder, kind, wanted, made)
-            self._built[kind] = found
-        return self._built[kind]
-
-
-def encoder_settings(folder: Path, kind: Kind) -> EncoderSettings:
-    """Return how to build a checkpoint's encoder: its own record, else params.yaml of a project.
-
-    Raises:
-        ScoringError: if neither is there, or the weights are not.
-    """
-    stored = checkpoint.read_config(folder).get("encoders", {}).get(kind)
-    if stored is None:
-        if not Path("params.yaml").is_file():
-            raise ScoringError(
-                f"{folder}: does not say how its {kind} tokens are made, and there is no "
-                "params.yaml here; go to the project that made it, or run stage tune again"
-            )
-        stored = getattr(settings.load(), kind).model_dump()
-    pretrained = checkpoint.located(folder, str(stored["pretrained"]))
-    try:
-        found = _SECTIONS[kind].model_validate({**stored, "pretrained": pretrained})
-    except ValidationError as error:
-        raise ScoringError(f"{folder}: encoders.{kind} of config.json: {error}") from error
-    if Path(pretrained).suffix and "/" in pretrained and not Path(pretrained).is_file():
-        raise ScoringError(
-            f"{folder}: the weights of its {kind} encoder, {pretrained}, are neither in the "
-            f"model's folder nor here; `lmm-vqa weights {kind}` makes them in a project, and "
-            "`lmm-vqa model pack` puts them into a model"
-        )
-    return found
 
 
 def _rounded(value: float) -> float:

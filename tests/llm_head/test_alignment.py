@@ -6,11 +6,12 @@ import torch
 from llm_head import instruct
 from llm_head.align import align
 from llm_head.alignment import Alignment
-from llm_head.data import Samples, group, token_names, token_shape
+from llm_head.data import group, token_names, token_shape
 from llm_head.llm import load_llm
 from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
 from llm_head.questions import WORDS
+from llm_head.samples import Samples
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import make_tokenizer, save_tiny_llm
 
@@ -93,7 +94,7 @@ def whole_loss(model: LmmVqa, samples: Samples) -> float:
 
 
 def test_the_alignment_loss_is_part_of_tuning_by_its_weight(tmp_path: Path) -> None:
-    from llm_head.data import collate
+    from llm_head.samples import collate
 
     model, samples = make_model(tmp_path)
     model.eval()

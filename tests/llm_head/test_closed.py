@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 
 from llm_head.alignment import Alignment
-from llm_head.data import Samples, Video, closed_tasks, group, token_shape, truth
+from llm_head.data import Video, group, token_shape
 from llm_head.instruct import Record, Turn
 from llm_head.prompts import Chat
 from llm_head.questions import WORDS
+from llm_head.samples import Samples, closed_tasks, truth
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import make_tokenizer
 

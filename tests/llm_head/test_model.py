@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from llm_head import instruct, lora
-from llm_head.data import Sample, Samples, collate, group, token_names, token_shape
+from llm_head.data import group, token_names, token_shape
 from llm_head.levels import CENTRES
 from llm_head.llm import load_llm
 from llm_head.model import LmmVqa
@@ -13,6 +13,7 @@ from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.ranking import rank_loss
+from llm_head.samples import Sample, Samples, collate
 from tests.synthetic import make_caches, make_manifest
 from tests.tiny_llm import save_tiny_llm
 

@@ -8,12 +8,13 @@ import torch
 from scipy.special import ndtr
 
 from llm_head import instruct
-from llm_head.data import Samples, collate, group, read_tokens, token_names, token_shape
+from llm_head.data import group, read_tokens, token_names, token_shape
 from llm_head.llm import load_llm
 from llm_head.model import LmmVqa
 from llm_head.pair import SPREAD, compare_together
 from llm_head.pairs import WithPairs
 from llm_head.prompts import Chat
+from llm_head.samples import Samples, collate
 from llm_head.tune import tune
 from tests.llm_head.test_tune import make_config, make_records
 from tests.synthetic import make_caches, make_manifest

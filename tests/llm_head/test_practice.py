@@ -5,9 +5,9 @@ import torch
 
 from llm_head import lora
 from llm_head.align import align, practise
-from llm_head.data import collate
 from llm_head.model import LmmVqa
 from llm_head.practice import Mixture, mixed, mixed_words, moved_tokens
+from llm_head.samples import collate
 from tests.llm_head.test_alignment import make_alignment, make_model
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline import scoring
+from pipeline import file_tokens, scoring
 from pipeline.cli import app
 from pipeline.score_log import COLUMNS
 
@@ -53,7 +53,7 @@ def test_json_has_a_line_per_video_and_failures_do_not_stop_it(run, clips: Path)
 
 def test_an_interrupted_table_continues(run, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[str] = []
-    encode = scoring.encode_video
+    encode = file_tokens.encode_video
 
     def counted(job, run):
         encoded.append(job.video.path.name)
@@ -61,7 +61,7 @@ def test_an_interrupted_table_continues(run, clips: Path, monkeypatch: pytest.Mo
             raise KeyboardInterrupt
         return encode(job, run)
 
-    monkeypatch.setattr("pipeline.scoring.encode_video", counted)
+    monkeypatch.setattr("pipeline.file_tokens.encode_video", counted)
     assert run("score", clips, "--csv", "t.csv").exit_code != 0
     with Path("t.csv").open("a") as torn:
         torn.write("clips/c1.mp4,50.0,1")

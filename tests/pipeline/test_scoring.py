@@ -133,8 +133,8 @@ def test_a_cache_is_filled_used_and_shared(
         raise AssertionError("encoded again")
 
     copy = shutil.copy(clips[0], tmp_path / "same content.mp4")
-    monkeypatch.setattr("pipeline.scoring.encode_video", never)
-    monkeypatch.setattr("pipeline.scoring.encoder", never)  # not even built
+    monkeypatch.setattr("pipeline.file_tokens.encode_video", never)
+    monkeypatch.setattr("pipeline.file_tokens.encoder", never)  # not even built
     again = Scorer(tiny_model, device="cpu", cache=tmp_path / "cache").score(copy)
     assert again.answer == first.answer
     files[0].write_bytes(files[0].read_bytes()[:-100])

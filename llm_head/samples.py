@@ -1,0 +1,209 @@
+"""What a step of tuning sees: videos with conversations that are drawn anew, in batches."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from llm_head import questions
+from llm_head.data import Caches, Video, has_soft_label, read_tokens, spread
+from llm_head.instruct import Record
+from llm_head.levels import soft_label
+from llm_head.mixing import Mix
+from llm_head.packing import Segment, pack
+from llm_head.projector import TokenShape
+from llm_head.prompts import Branch, Chat
+from llm_head.shown import VideoTokens, pad, root
+
+BRANCHES = 2  # conversations of a video per training step: the level question and another
+# How often a conversation is drawn beside the level question. Naming one of seven impairments takes
+# the most steps to learn; the digits of a score are the noisiest target.
+WEIGHTS = {"impairment": 4.0}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video of a batch: what is read and what is learned."""
+
+    segments: list[Segment]
+    tokens: VideoTokens
+    words: NDArray[np.float64]  # (W,), see `truth`
+    mos: float  # NaN where there is none
+    dataset: str = ""
+    better: float = np.nan  # of two videos: how many would prefer the first
+    practice: bool = False  # disturbed, and asked only for the level that it then shows
+
+
+class Samples(Dataset[Sample]):
+    """Videos for tuning: per step each gives its level conversation and another, drawn anew.
+
+    In training half of the steps show a part of the video, a run of its seconds, so that a second
+    by itself (as a timeline asks about) is nothing new to the head, and there is more to learn
+    from. What is drawn depends on seed, epoch and video only, so runs repeat exactly.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        caches: Mapping[str, Caches],
+        chat: Chat,
+        shape: TokenShape,
+        level_std: float,
+        seed: int,
+        parts: bool = False,
+        raters: bool = False,
+        weights: Mapping[str, float] | None = None,
+        closed: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Turn all conversations into token ids.
+
+        Args:
+            caches: by dataset.
+            level_std: of `levels.soft_label`.
+            raters: where it is known, the deviation between a video's raters takes its place.
+            weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
+            parts: half of the time show a part of the video; for training.
+            closed: see `truth`.
+        """
+        self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
+        self._seed, self._epoch = seed, 0
+        self.parts = parts
+        self.practice = 0.0  # share of the videos with a level that practise, see `practice`
+        self.mix = Mix([video.dataset for video in videos], weights or {}, seed)
+        self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
+        stds = [video.mos_std if raters else None for video in videos]
+        self._words = [
+            truth(video, level_std if std is None else std, closed)
+            for video, std in zip(videos, stds, strict=True)
+        ]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other conversations; the trainer calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.mix)
+
+    def __getitem__(self, place: int) -> Sample:
+        index, turn = self.mix.at(place, self._epoch)
+        rng, mos = self._rng(index, turn), self.videos[index].mos
+        drawn = self._draw(index, rng)
+        practice = mos is not None and self.practice > 0 and rng.random() < self.practice
+        branches = [
+            Segment(branch.ids, 0, branch.learned, branch.soft_at)
+            for branch in (drawn[:1] if practice else drawn)
+        ]
+        tokens, words = self.read(index, rng), self._words[index]
+        return Sample(
+            segments=[root(self.chat, self.shape, tokens), *branches],
+            tokens=tokens,
+            words=np.zeros_like(words) if practice else words,
+            mos=np.nan if mos is None or practice else mos,
+            dataset=self.videos[index].dataset,
+            practice=practice,
+        )
+
+    def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
+        """Return the tokens of a video, or of a part of it, and its words (W,), without text.
+
+        Args:
+            turn: which time the video is looked at; another turn, another part.
+        """
+        index, turn = self.mix.at(place, turn)
+        tokens = self.read(index, self._rng(index, turn))
+        return tokens, torch.from_numpy(self._words[index]).float()
+
+    def _rng(self, index: int, turn: int) -> random.Random:
+        video = self.videos[index]
+        name = f"{self._seed}/{turn}/{video.dataset}/{video.video_id}"
+        return random.Random(hashlib.sha256(name.encode()).digest())
+
+    def read(self, index: int, rng: random.Random) -> VideoTokens:
+        """Return the tokens of a video or, if parts are shown, of a part that `rng` draws."""
+        video = self.videos[index]
+        caches = self._caches[video.dataset]
+        tokens = read_tokens(caches, video.video_id, self.shape, video.cue)
+        return _part(tokens, rng) if self.parts and rng.random() < 0.5 else tokens
+
+    def _draw(self, index: int, rng: random.Random) -> list[Branch]:
+        branches, video = self._branches[index], self.videos[index]
+        # drawing by weight without repeats: Efraimidis and Spirakis, 2006
+        keys = [rng.random() ** (1 / WEIGHTS.get(record.task, 1.0)) for record in video.records]
+        drawn = [branches[i] for i in sorted(range(len(keys)), key=lambda i: -keys[i])]
+        levels = [branch for branch in drawn if branch.soft_at is not None][:1]
+        others = [branch for branch in drawn if branch.soft_at is None]
+        return (levels + others)[:BRANCHES]
+
+    def tokens(self, most: int) -> Iterator[VideoTokens]:
+        """Yield the tokens of at most so many videos, spread over all."""
+        for index in spread(len(self.videos), most):
+            video = self.videos[index]
+            yield read_tokens(self._caches[video.dataset], video.video_id, self.shape)
+
+
+def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
+    """Return a run of seconds, every length and every place of it equally likely."""
+    seconds = len(tokens.seconds)
+    length = rng.randint(1, seconds)
+    return tokens.part(rng.randint(0, seconds - length), length)
+
+
+def closed_tasks(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+    """Return the answers of each task, not of our own, whose records name all that it has."""
+    found = {
+        record.task: record.choices
+        for record in records
+        if record.choices and record.task not in questions.TASKS
+    }
+    return dict(sorted(found.items()))
+
+
+def truth(
+    video: Video, level_std: float, closed: Mapping[str, tuple[str, ...]] | None = None
+) -> NDArray[np.float64]:
+    """Return how much each word of `questions.WORDS`, and each closed answer, is true of a video.
+
+    Args:
+        closed: of `closed_tasks`; none: there are no such tasks.
+
+    Returns:
+        float64 (W,): per task a distribution over its words, for the level the soft label of the
+        MOS; all zero where the truth is not known.
+    """
+    found = []
+    for task, words in questions.WORDS.items():
+        told = {r.conversations[-1].value for r in video.records if r.task == task}
+        row = np.array([float(answer in told) for answer in questions.answers(task)])
+        if task == "level":
+            row = np.zeros(len(words)) if video.mos is None else soft_label(video.mos, level_std)
+        found.append(row)
+    for name, answers in (closed or {}).items():
+        told = {r.conversations[-1].value for r in video.records if r.task == name}
+        found.append(np.array([float(answer in told) for answer in answers]))
+    return np.concatenate(found)
+
+
+def _branch(chat: Chat, record: Record) -> Branch:
+    branch = chat.branch(record.conversations, record.task)
+    return branch if has_soft_label(record) else replace(branch, soft_at=None)
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
+    """Return a batch for `model.LmmVqa.forward`."""
+    packed = pack([sample.segments for sample in samples])
+    fields = ("ids", "visual", "positions", "allowed", "source", "labels", "weights", "soft_at")
+    return {
+        **{name: getattr(packed, name) for name in fields},
+        **pad([sample.tokens for sample in samples]),
+        "words": torch.from_numpy(np.stack([sample.words for sample in samples])).float(),
+        "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
+        "better": torch.tensor([sample.better for sample in samples], dtype=torch.float32),
+        "practice": torch.tensor([sample.practice for sample in samples]),
+        "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
+    }
