@@ -11,7 +11,7 @@ from torch import Tensor
 
 from encoders import prepare
 from encoders.i3d_net import I3D
-from encoders.onednn import fold, through_onednn
+from encoders.onednn import fold, ready
 from encoders.weights import EncoderError, load_strictly, read_state_dict, seeded, sha256
 
 VERSION = 2  # raise it when the same settings and weights give other numbers
@@ -35,6 +35,7 @@ class I3DEncoder:
         frames: T of a clip.
         size_px: side of the network's input; the aspect ratio is not kept.
         device: a torch device.
+        dtype: what the network computes in; statistics of its maps are float32.
 
     Raises:
         EncoderError: if the settings or the weights do not fit the network.
@@ -50,6 +51,7 @@ class I3DEncoder:
         frames: int,
         size_px: int,
         device: str,
+        dtype: prepare.Dtype = "float32",
     ) -> None:
         with seeded():
             net = I3D()
@@ -72,13 +74,13 @@ class I3DEncoder:
             "interpolation": "bilinear",
             "mean": list(MEAN),
             "std": list(STD),
-            "dtype": "float32",
+            "dtype": dtype,
         }
-        folded = fold(net.eval().requires_grad_(False)).to(device)
+        folded = fold(net.eval().requires_grad_(False))
         # channels last is the fastest layout on a CPU
-        self._net = through_onednn(folded.to(memory_format=torch.channels_last_3d), device)
+        self._net = ready(folded.to(memory_format=torch.channels_last_3d), device, dtype)
         self._layers, self._frames = tuple(layers), frames
-        self._size_px, self._device = size_px, device
+        self._size_px, self._device, self._dtype = size_px, device, getattr(torch, dtype)
 
     def __call__(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
         """Encode clips.
@@ -104,11 +106,11 @@ class I3DEncoder:
 
     def _token(self, x: Tensor) -> Tensor:
         if not self._layers:
-            last: Tensor = self._net(x, (LAST,))[LAST]
-            return last.mean((0, 2, 3, 4))
+            last: Tensor = self._net(x.to(self._dtype), (LAST,))[LAST]
+            return last.float().mean((0, 2, 3, 4))
         blocks = tuple(layer for layer in self._layers if layer != INPUT)
-        maps = {INPUT: x, **self._net(x, blocks)}
-        return torch.cat([statistics(maps[layer][0]) for layer in self._layers])
+        maps = {INPUT: x, **self._net(x.to(self._dtype), blocks)}
+        return torch.cat([statistics(maps[layer][0].float()) for layer in self._layers])
 
 
 def statistics(maps: Tensor) -> Tensor:

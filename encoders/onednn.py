@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from encoders import prepare
+
 _LAST = {nn.Conv2d: torch.channels_last, nn.Conv3d: torch.channels_last_3d}
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -32,6 +34,13 @@ def fold(net: Network) -> Network:
                 setattr(parent, name, fuse_conv_bn_eval(module, follows))
                 setattr(parent, next_name, getattr(follows, "act", nn.Identity()))
     return net
+
+
+def ready(net: Network, device: str, dtype: prepare.Dtype) -> Network:
+    """Move a network to where, and to what, it computes in; changes `net` in place."""
+    net.to(device, getattr(torch, dtype))
+    # other numbers than float32 are for GPUs; oneDNN has them on some CPUs only
+    return through_onednn(net, device) if dtype == "float32" else net
 
 
 def through_onednn(net: Network, device: str) -> Network:

@@ -18,6 +18,7 @@ from encoders.weights import EncoderError
 
 Frame = NDArray[np.uint8]
 Interpolation = Literal["bilinear", "bicubic"]
+Dtype = Literal["float32", "bfloat16"]  # what a network computes in
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 

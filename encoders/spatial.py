@@ -12,7 +12,7 @@ from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
 from encoders import prepare
-from encoders.onednn import fold, through_onednn
+from encoders.onednn import fold, ready
 from encoders.tower import build
 from encoders.weights import EncoderError, sha256
 
@@ -37,6 +37,7 @@ class SpatialEncoder:
         size_px: side of the network's input.
         crops: rows and columns if `frame` is `crops`.
         device: a torch device.
+        dtype: what the network computes in; statistics of its maps are float32.
 
     Raises:
         EncoderError: if the settings, the weights and the network do not fit each other.
@@ -56,6 +57,7 @@ class SpatialEncoder:
         size_px: int,
         crops: tuple[int, int],
         device: str,
+        dtype: prepare.Dtype = "float32",
     ) -> None:
         if frame != "crops" and tuple(crops) != (1, 1):
             raise EncoderError(f"crops {crops} has no effect with frame {frame!r}; use [1, 1]")
@@ -66,7 +68,7 @@ class SpatialEncoder:
         if grid == 0 and isinstance(self._tokens_of, _Convolutional):
             raise EncoderError(f"{model} is convolutional: grid must be at least 1, got 0")
         self._grid, self._frame, self._crops = grid, frame, tuple(crops)
-        self._size_px, self._device = size_px, device
+        self._size_px, self._device, self._dtype = size_px, device, getattr(torch, dtype)
         self._mean = tuple(preprocess["mean"])
         self._std = tuple(preprocess["std"])
         self._interpolation: prepare.Interpolation = preprocess["interpolation"]
@@ -75,7 +77,7 @@ class SpatialEncoder:
         # lists its children as it calls them
         if isinstance(getattr(tower, "trunk", None), EfficientNet):
             fold(self._tower)
-        through_onednn(self._tower.to(device), device)
+        ready(self._tower, device, dtype)
 
     def _describe(self, model: str) -> dict[str, Any]:
         """Return everything that changes numbers."""
@@ -94,7 +96,7 @@ class SpatialEncoder:
             "interpolation": None if native else self._interpolation,
             "mean": list(self._mean),
             "std": list(self._std),
-            "dtype": "float32",
+            "dtype": str(self._dtype).removeprefix("torch."),
         }
 
     def __call__(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
@@ -113,7 +115,7 @@ class SpatialEncoder:
         """Return float16 ``(P, D)`` of one frame."""
         images = self._prepared(frame)
         with torch.inference_mode():
-            x = prepare.normalised(images, self._mean, self._std, self._device)
+            x = prepare.normalised(images, self._mean, self._std, self._device).to(self._dtype)
             tokens = self._tokens_of(x, self._layers, self._grid).flatten(0, 1)
             return tokens.to(torch.float16).cpu().numpy()
 
@@ -144,7 +146,7 @@ class _Transformer:
             output_fmt="NCHW",
             output_extra_tokens=True,
         )
-        maps = [found["image_intermediates"][order.index(layer)] for layer in layers]
+        maps = [found["image_intermediates"][order.index(layer)].float() for layer in layers]
         joined = torch.cat(maps, dim=1)
         if grid:
             return torch.stack([cell.mean((2, 3)) for cell in _cells(joined, grid)], dim=1)
@@ -171,7 +173,7 @@ class _Convolutional:
         maps = self._trunk.forward_intermediates(
             x, indices=order, stop_early=True, intermediates_only=True
         )
-        tokens = [_statistics(maps[order.index(layer)], grid) for layer in layers]
+        tokens = [_statistics(maps[order.index(layer)].float(), grid) for layer in layers]
         return torch.cat(tokens, dim=2)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from encoders import prepare
-from encoders.onednn import fold, through_onednn
+from encoders.onednn import fold, ready
 from encoders.weights import EncoderError, load_strictly, read_state_dict, seeded, sha256
 
 with warnings.catch_warnings():  # its parts use what torch now deprecates
@@ -40,6 +40,7 @@ class SlowFastEncoder:
         frames: T of a clip, a multiple of 4.
         size_px: side of the network's input.
         device: a torch device.
+        dtype: what the network computes in; statistics of its maps are float32.
 
     Raises:
         EncoderError: if the settings or the weights do not fit the network.
@@ -57,6 +58,7 @@ class SlowFastEncoder:
         frames: int,
         size_px: int,
         device: str,
+        dtype: prepare.Dtype = "float32",
     ) -> None:
         if frames % ALPHA:
             raise EncoderError(f"slowfast_r50 needs frames to be a multiple of {ALPHA}: {frames}")
@@ -73,13 +75,13 @@ class SlowFastEncoder:
             "interpolation": "bilinear",
             "mean": list(MEAN),
             "std": list(STD),
-            "dtype": "float32",
+            "dtype": dtype,
         }
         blocks = cast(nn.ModuleList, net.blocks)  # five stages, pooling, classifier
-        folded = fold(blocks[:5].eval().requires_grad_(False)).to(device)
-        self._stages = through_onednn(folded, device)
+        folded = fold(blocks[:5].eval().requires_grad_(False))
+        self._stages = ready(folded, device, dtype)
         self._pathway, self._frames = pathway, frames
-        self._size_px, self._device = size_px, device
+        self._size_px, self._device, self._dtype = size_px, device, getattr(torch, dtype)
 
     def __call__(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
         """Encode clips.
@@ -99,9 +101,10 @@ class SlowFastEncoder:
     def _encode(self, clip: NDArray[np.uint8]) -> Tensor:
         """Return float32 ``(D,)`` of one clip."""
         images = prepare.clip(clip, self._frames, self._size_px)
-        fast = prepare.normalised(images, MEAN, STD, self._device).transpose(0, 1).unsqueeze(0)
+        found = prepare.normalised(images, MEAN, STD, self._device).to(self._dtype)
+        fast = found.transpose(0, 1).unsqueeze(0)
         slow = fast[:, :, slow_frames(self._frames)]
-        return torch.cat([x.mean((2, 3, 4)) for x in self._run(slow, fast)], dim=1)[0]
+        return torch.cat([x.float().mean((2, 3, 4)) for x in self._run(slow, fast)], dim=1)[0]
 
     def _run(self, slow: Tensor, fast: Tensor) -> list[Tensor]:
         """Return the last maps ``(1, C, T, H, W)`` of the pathways asked for."""

@@ -136,6 +136,15 @@ def test_frozen_numbers() -> None:
     np.testing.assert_allclose(groups, [6.0896, 6.8101, 1.4208, 0.4514], rtol=2e-3)
 
 
+def test_bfloat16_is_near_and_says_so() -> None:
+    exact, near = (encoder(layers=("input", "1a"), dtype=name) for name in ("float32", "bfloat16"))
+    wanted, found = exact(CLIPS), near(CLIPS)
+    np.testing.assert_array_equal(found[:, :12], wanted[:, :12])  # the frames stay as they are
+    assert not np.array_equal(found, wanted)
+    np.testing.assert_allclose(found, wanted, rtol=0.05, atol=0.01 * float(wanted.max()))
+    assert near.fingerprint == exact.fingerprint | {"dtype": "bfloat16"}
+
+
 def test_fingerprint_holds_what_changes_numbers() -> None:
     base = encoder()
     assert base.random and encoder().fingerprint == base.fingerprint

@@ -52,6 +52,17 @@ def lite0(**changed: Any) -> SpatialEncoder:
     return encoder(**{"model": "efficientnet_lite0", "grid": 1, "size_px": 64, **changed})
 
 
+@pytest.mark.parametrize(
+    "changed", [{}, {"model": "efficientnet_lite0", "layers": (1, 2), "grid": 1}]
+)
+def test_bfloat16_is_near_and_says_so(changed: dict[str, Any]) -> None:
+    exact, near = (encoder(**changed, dtype=name) for name in ("float32", "bfloat16"))
+    wanted, found = exact(FRAMES), near(FRAMES)
+    assert not np.array_equal(found, wanted)
+    np.testing.assert_allclose(found, wanted, rtol=0.05, atol=0.02 * float(abs(wanted).max()))
+    assert near.fingerprint == exact.fingerprint | {"dtype": "bfloat16"}
+
+
 def test_transformer_tokens_are_the_towers_last_hidden_state() -> None:
     encode = encoder()
     tokens = encode(list(FRAMES))

@@ -54,6 +54,14 @@ def test_equal_to_pytorchvideos_own_pooled_features(network: nn.Module) -> None:
     np.testing.assert_allclose(token, wanted.half(), rtol=2e-3, atol=1e-4)
 
 
+def test_bfloat16_is_near_and_says_so() -> None:
+    exact, near = (encoder(dtype=name) for name in ("float32", "bfloat16"))
+    wanted, found = exact(CLIPS), near(CLIPS)
+    assert not np.array_equal(found, wanted)
+    np.testing.assert_allclose(found, wanted, rtol=0.05, atol=0.02 * float(wanted.max()))
+    assert near.fingerprint == exact.fingerprint | {"dtype": "bfloat16"}
+
+
 def test_pathways_are_parts_of_both() -> None:
     both = encoder()(CLIPS)
     np.testing.assert_array_equal(encoder(pathway="slow")(CLIPS), both[:, :2048])
