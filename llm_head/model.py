@@ -59,6 +59,7 @@ class LmmVqa(nn.Module):
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
         self.alignment = Alignment(chat, embeddings, closed)
         self._align_weight, self.rank_weight = align_weight, rank_weight
+        self.reads_whole = False  # in training; see `recompute` and `shards.cut`
         self._kept_head: tuple[torch.device, Any] | None = None
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
         self.register_buffer("level_words", torch.tensor(chat.level_words), persistent=False)
@@ -95,6 +96,7 @@ class LmmVqa(nn.Module):
                 layer._gradient_checkpointing_func = rerun
         if not self._recomputed():
             raise HeadError("tune.gradient_checkpointing: the LLM's layers do not support it")
+        self.reads_whole = True
 
     def _recomputed(self) -> list[nn.Module]:
         return [m for m in self.llm.modules() if getattr(m, "gradient_checkpointing", False)]
@@ -121,7 +123,7 @@ class LmmVqa(nn.Module):
         better: Tensor,
         practice: Tensor,
     ) -> dict[str, Tensor]:
-        """Return loss and scores of a batch of `data.collate`.
+        """Return loss and scores of a batch of `samples.collate`.
 
         The loss has four terms: cross-entropy between a soft label and the LLM's whole vocabulary
         at the level word, or at the word that names the better of two videos, mean over the samples
@@ -134,7 +136,7 @@ class LmmVqa(nn.Module):
             spatial: float (B, K, P, D).
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
-            words: float (B, W), `data.truth` of each video; the first five are its soft label.
+            words: float (B, W), `samples.truth` of each video; the first five are its soft label.
             mos: float (B,), NaN where unknown; read for the ranking loss only.
             sets: int64 (B,), equal for videos of the same data set.
             better: float (B,), of two videos the share that prefers the first, NaN: a single video.
@@ -220,7 +222,7 @@ class LmmVqa(nn.Module):
         embeds = embeds.masked_scatter(visual.unsqueeze(-1), projected.to(embeds.dtype))
         seen = allowed.new_ones(*allowed.shape[:2], self.head.shape[1])
         allowed = torch.cat([seen, allowed], dim=2)
-        if self.training and self._recomputed():
+        if self.training and self.reads_whole:
             return self._decode_whole(embeds, positions, allowed), None
         cache = self.head_cache(len(ids)) if cache is None else cache
         return self.decode(embeds, positions, allowed, cache), cache

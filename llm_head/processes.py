@@ -19,13 +19,13 @@ def begin() -> None:
     """Take this process's GPU, and let only the first process speak.
 
     Raises:
-        ProcessesError: if the model is to be cut into shards.
+        ProcessesError: if accelerate is to cut the model into shards.
     """
     sharded = [name for name in _SHARDED if os.environ.get(name, "false").lower() == "true"]
     if sharded:
         raise ProcessesError(
-            f"{sharded[0]} is set: tuning does not cut a model into shards; start it with "
-            "profiles/accelerate/ddp.yaml, and use LoRA or a smaller LLM if one GPU is too small"
+            f"{sharded[0]} is set: tuning cuts an LLM into shards by itself; start it with "
+            "profiles/accelerate/ddp.yaml, and set run.shard_llm in params.yaml"
         )
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
-from llm_head import processes
+from llm_head import processes, shards
 from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.instruct import Record, to_jsonl
@@ -82,6 +82,7 @@ class Keeper(TrainerCallback):
             for name, parameter in model.named_parameters()
             if parameter.requires_grad or name.startswith("projector.")
         }
+        self.sharded = any(shards.is_part(p) for p in model.parameters())
         self.best: dict[str, Tensor] = {}
         self.least = np.inf
         self.epoch = 0.0
@@ -90,7 +91,10 @@ class Keeper(TrainerCallback):
         loss = kwargs["metrics"]["eval_loss"]
         if loss < self.least:
             self.least, self.epoch = loss, state.epoch
-            self.best = {n: p.detach().to("cpu", copy=True) for n, p in self.trained.items()}
+            self.best = {
+                name: shards.part(parameter).detach().to("cpu", copy=True)
+                for name, parameter in self.trained.items()
+            }
 
     @torch.no_grad()
     def restore(self, last_epoch: float) -> None:
@@ -98,7 +102,7 @@ class Keeper(TrainerCallback):
         if not self.best:
             self.epoch = last_epoch
         for name, value in self.best.items():
-            self.trained[name].copy_(value)
+            shards.part(self.trained[name]).copy_(value)
 
 
 class ResumableTrainer(Trainer):
@@ -108,6 +112,16 @@ class ResumableTrainer(Trainer):
         super().__init__(**kwargs)
         self._keeper = keeper
         self._unlogged: tuple[float, int] | None = None  # loss since the last log, and its step
+
+    def _move_model_to_device(self, model: Any, device: Any) -> None:
+        pass  # it is there, see `tune`; parts of an LLM cannot be moved
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the loss of a batch; of an LLM in parts, gradients are then averaged."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        if self._keeper.sharded and self.accelerator.sync_gradients:
+            shards.average(self._keeper.trained.values())
+        return loss
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder, keeper = Path(str(output_dir)), self._keeper

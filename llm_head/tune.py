@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 from transformers import set_seed
 
-from llm_head import lora, resume
+from llm_head import lora, resume, shards
 from llm_head.align import align, practise
 from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, Samples, Video, closed_tasks, group, token_shape
+from llm_head.data import Caches, Video, group, token_shape
 from llm_head.fit import fit
 from llm_head.instruct import Record
 from llm_head.llm import llm_identity, load_llm, on_device
@@ -25,6 +25,7 @@ from llm_head.practice import SHARE
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
+from llm_head.samples import Samples, closed_tasks
 from pipeline.cache import Kind
 
 STATISTICS_VIDEOS = 1000  # videos that tell the features' means and deviations
@@ -61,6 +62,7 @@ def tune(
     config: TuneConfig,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     work: Path | None = None,
+    shard_llm: bool = False,
 ) -> Tuned:
     """Tune a head on the records of splits train and val.
 
@@ -71,14 +73,20 @@ def tune(
         caches: by dataset, then kind.
         work: folder in which the state is kept, so that the same call goes on after a kill, to the
             same weights; whoever gives it removes it when the head is saved.
+        shard_llm: cut the LLM's layers over the processes, see `shards`; without `work`. The model
+            can then be saved by the first process, but not run.
 
     Raises:
-        TuneError: if no record is for training, or the data sets' tokens differ in kind.
+        TuneError: if no record is for training, the data sets' tokens differ in kind, or the
+            settings do not allow parts.
+        ProcessesError: if the LLM cannot be cut into parts.
 
     Source: LMM-VQA, arXiv:2408.14008, section III (frozen encoders and LLM). Differs: the epoch
     is chosen on videos held out from training; the authors' code splits questions, so that a
     video's two questions can fall on both sides.
     """
+    if shard_llm:
+        _check_shards(config)
     tokenizer, llm = load_llm(config.llm, config.dtype, config.quantize)
     set_seed(config.seed)
     chat = Chat(tokenizer)
@@ -113,7 +121,10 @@ def tune(
     if work:
         start = llm_identity(config.llm, llm)
         work = work / resume.key(records, caches, config, start, on_device(device))
-    model.to(on_device(device))
+    if shard_llm:
+        shards.cut(model, on_device(device))
+    else:
+        model.to(on_device(device))
     begun = work and resume.last(work)  # the outcome of the first steps is in there
     if config.align_steps and not begun:
         align(model, samples["train"], config.align_steps, config.seed)
@@ -125,6 +136,8 @@ def tune(
             practise(model, samples["train"], config.practice_steps, config.seed)
     history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
+    if shard_llm:
+        shards.gather(model)
     return Tuned(model.eval(), chat, history, best_epoch, calibration)
 
 
@@ -189,6 +202,13 @@ def _check(records: Sequence[Record], caches: Mapping[str, Caches], config: Tune
                 f"{kind} caches of the training sets were made with different settings: {prints}; "
                 "run their stages again"
             )
+
+
+def _check_shards(config: TuneConfig) -> None:
+    if config.quantize != "none":
+        raise TuneError(f"run.shard_llm: tune.quantize is {config.quantize}; wanted none")
+    if config.train_llm and config.practice_steps:  # its steps clip gradients of one kind only
+        raise TuneError("run.shard_llm with tune.train_llm: set tune.practice_steps to 0")
 
 
 def _with_tokens(records: Sequence[Record], caches: Mapping[str, Caches]) -> list[Record]:

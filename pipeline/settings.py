@@ -169,6 +169,8 @@ class SpatialSettings(Section):
     """Side of the square picture that the encoder sees."""
     crops: tuple[int, int] = (1, 1)
     """Rows and columns of native-resolution crops."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What the network computes in; bfloat16 is for GPUs. Tokens are float16 with either."""
 
 
 class TemporalSettings(Section):
@@ -188,6 +190,8 @@ class TemporalSettings(Section):
     """Frames evenly over the second, or in a row from its first (the authors' code)."""
     size_px: int = Field(ge=64, le=512)
     """Side of the square clip that the encoder sees."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What the network computes in; bfloat16 is for GPUs. Tokens are float16 with either."""
 
 
 class InstructSettings(Section):
@@ -385,6 +389,8 @@ class RunSettings(Section):
     """... and so many more for each second of video that has come."""
     decode_memory_mb: int = Field(default=4096, ge=256)
     """Memory of the decoder itself, on Linux."""
+    shard_llm: bool = False
+    """Cut the LLM's layers over the processes that tune; docs/tuning.md, several GPUs."""
 
     @field_validator("scheduler")
     @classmethod

@@ -35,7 +35,9 @@ def run(params: Params) -> None:
         name: {kind: TokenCache(layout.cache(name, kind)) for kind in config.kinds}
         for name in settings.train_on
     }
-    tuned = tune(records, caches, config, params.run.device, layout.TUNING)
+    sharded = params.run.shard_llm
+    work = None if sharded else layout.TUNING
+    tuned = tune(records, caches, config, params.run.device, work, sharded)
     if not processes.is_first():
         return
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
