@@ -27,7 +27,7 @@ demo: $(READY) ## run the whole pipeline on real video and print the result tabl
 	@echo "report: $(CURDIR)/results/report.html"
 
 test: check ## check style, types and import rules, then run every test
-	pytest
+	pytest -n logical --maxprocesses 4 --dist loadfile
 
 bench: $(READY) ## measure speed, about a quarter of an hour; writes results/bench.md and .json
 	for part in spatial temporal llm; do lmm-vqa weights $$part; done

@@ -1,6 +1,6 @@
 """Fixtures that every part uses. No test needs a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +10,17 @@ import torch
 from tests.clips import numbered_frame, write_moving_video, write_video
 
 torch.set_num_threads(1)  # small arrays: a second thread costs more than it gives
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let what was logged travel between processes: names of strangers' files may be no text."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture
