@@ -1,7 +1,7 @@
 """What each part of the head gives: tunes with and without it, scores unseen videos, compares.
 
     python -m benchmarks.ablations                          # every row, some four minutes a seed
-    python -m benchmarks.ablations default spatial          # these rows only
+    python -m benchmarks.ablations default "size cue"       # these rows only
     python -m benchmarks.ablations --seeds 0                # with one seed instead of three
     python -m benchmarks.ablations --table                  # no tuning; print what there is
 

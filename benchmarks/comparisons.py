@@ -127,7 +127,7 @@ def main() -> None:
             "head with pairs": scores_of(both, videos),
         }
         for kind, pairs in asked(videos).items():
-            scenes = [f"{a.scene} {b.scene}" for a, b in pairs]
+            scenes = [" ".join(sorted((a.scene, b.scene))) for a, b in pairs]
             row = {"set": name, "pairs": kind, "n": len(pairs)}
             for head, of in scores.items():
                 ahead = [of[id(a)] - of[id(b)] for a, b in pairs]

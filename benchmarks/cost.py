@@ -44,7 +44,7 @@ TRAINED = "LSVQ train"
 ENCODER_TFLOPS = 6.0
 LLM_TFLOPS = 110.0
 LLM_PARAMETERS = 8.0e9
-LLM_TOKENS = 8 * 258 + 3 * 60  # eight seconds of tokens, and the text of three conversations
+LLM_TOKENS = 8 * 258 + 2 * 60  # eight seconds of tokens, and the text of two conversations
 # per parameter and token, LLM frozen: forward 2, gradients of activations 2
 TRAINING_OPERATIONS, INFERENCE_OPERATIONS = 4, 2
 

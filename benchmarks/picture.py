@@ -23,7 +23,7 @@ from pipeline.atomic import replacing
 from pipeline.demo.ffmpeg import ffmpeg
 
 WIDTH_PX, HEIGHT_PX = 1180, 1500
-FILM = layout.FOOTAGE / "world.mp4"  # live footage
+FILM = layout.FOOTAGE / "bbb.mp4"  # its licence allows to show it
 SPOILED = "gblur=sigma=5:enable='between(t,13,15.9)'"  # so that there is a worst second to show
 PORT = 7861
 
@@ -55,8 +55,23 @@ def report(shown: Page, scheme: str) -> Image.Image:
 def web(shown: Page, scheme: str) -> Image.Image:
     """Return the web page after a video was dropped and its worst second asked for."""
     with served() as address, tempfile.TemporaryDirectory() as made:
-        clip = Path(made) / "world.mp4"
-        ffmpeg(["-i", str(FILM), "-t", "24", "-an", "-vf", SPOILED, "-crf", "16", str(clip)])
+        clip = Path(made) / "bunny.mp4"
+        ffmpeg(
+            [
+                "-ss",
+                "200",
+                "-i",
+                str(FILM),
+                "-t",
+                "24",
+                "-an",
+                "-vf",
+                SPOILED,
+                "-crf",
+                "16",
+                str(clip),
+            ]
+        )
         shown.open(address, WIDTH_PX, 760, scheme)
         shown.wait("!!document.querySelector('#drop-one input[type=file]')")
         shown.choose("#drop-one input[type=file]", clip)

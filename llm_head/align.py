@@ -22,16 +22,21 @@ log = logging.getLogger(__name__)
 def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
     """Train a model's projector by the alignment loss alone; the LLM is not run.
 
-    Every video comes mixed with another one, see `practice.mixed`.
+    Every video comes mixed with another one, see `practice.mixed`. Where nothing is known of any
+    video, nothing is done.
 
     Args:
         samples: of the training split.
-        steps: batches of 16 videos, drawn without repeats until all have had their turn.
+        steps: batches of 16 videos of which something is known, drawn without repeats until all
+            have had their turn.
     """
-    device = model.head.device
+    device, known = model.head.device, samples.known
+    if not known:
+        log.warning("no alignment: of no training video a level or another closed answer is known")
+        return
 
     def loss_of(drawn: Sequence[int], step: int) -> Tensor:
-        found = [samples.shown(index, step) for index in drawn]
+        found = [samples.shown(known[index], step) for index in drawn]
         batch = {k: v.to(device) for k, v in pad([tokens for tokens, _ in found]).items()}
         seconds, other = batch["seconds"], mixture(len(drawn), 0.0, device)
         words = torch.stack([words for _, words in found]).to(device)
@@ -42,30 +47,31 @@ def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
 
     parameters = list(model.projector.parameters())
     model.train()
-    _train("alignment", parameters, len(samples), steps, seed, loss_of)
+    _train("alignment", parameters, len(known), steps, seed, loss_of)
 
 
 def practise(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
     """Train a model's LLM to say the level that it is shown, see `practice`; nothing else changes.
 
     Args:
-        samples: of the training split; all their videos practise.
-        steps: as in `align`.
+        samples: of the training split.
+        steps: batches of 16 videos that have a MOS, drawn as in `align`.
     """
-    device = model.head.device
+    device, rated = model.head.device, samples.rated
+    if not rated:
+        log.warning("no practice: no training video has a MOS, so none is asked for its level")
+        return
 
     def loss_of(drawn: Sequence[int], step: int) -> Tensor:
-        samples.set_epoch(step)
-        batch = collate([samples[index] for index in drawn])
+        batch = collate([samples.drawn(rated[index], step) for index in drawn])
         loss: Tensor = model(**{k: v.to(device) for k, v in batch.items()})["loss"]
         return loss
 
     parameters = [parameter for parameter in model.llm.parameters() if parameter.requires_grad]
     share, samples.practice = samples.practice, 1.0
     model.train()
-    _train("practice", parameters, len(samples), steps, seed, loss_of)
+    _train("practice", parameters, len(rated), steps, seed, loss_of)
     samples.practice = share
-    samples.set_epoch(0)
 
 
 def _train(
@@ -79,8 +85,13 @@ def _train(
     """Take so many steps down a loss of some of `count` samples."""
     rate = _RATES[name]
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01)
+    total_steps = steps + 1
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=steps + 1, pct_start=_WARM_UP
+        optimizer,
+        rate,
+        total_steps=total_steps,
+        # with fewer than two steps to warm up it divides by zero
+        pct_start=min(max(_WARM_UP, 2 / total_steps), 1.0),
     )
     order = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)  # of mixtures, noise and dropout
@@ -92,8 +103,9 @@ def _train(
         drawn, waiting = waiting[:BATCH], waiting[BATCH:]
         loss = loss_of(drawn, step)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(parameters, 1.0)
+        if loss.requires_grad:  # of two mixed videos, both must be known
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         total, seen = total + float(loss.detach()), seen + 1

@@ -43,7 +43,7 @@ class Alignment(nn.Module):
         Args:
             chat: the LLM's prompts, which tell the tokens of each word.
             embeddings: of the LLM's vocabulary, (vocabulary, L); copied where they are needed.
-            closed: answers of other tasks than our own, see `data.closed_tasks`; their words are
+            closed: answers of other tasks than our own, see `samples.closed_tasks`; their words are
                 what differs between a task's answers.
         """
         super().__init__()

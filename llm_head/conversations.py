@@ -72,7 +72,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
         lines = [text] if text.lstrip().startswith("[") else text.splitlines()
         found = [json.loads(line) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InstructError(f"{path}: cannot be read as JSON: {error}") from error
     entries = found[0] if len(found) == 1 and isinstance(found[0], list) else found
     if not all(isinstance(entry, dict) for entry in entries):

@@ -15,6 +15,7 @@ from llm_head.data import Caches
 from llm_head.fit import fit
 from llm_head.instruct import Record
 from llm_head.llm import on_device
+from llm_head.practice import SHARE
 from llm_head.readout import ReadOut
 from llm_head.tune import Tuned, TuneError, samples_of, videos_of, with_pairs
 
@@ -34,7 +35,8 @@ def fine_tune(
 
     As `llm_head.tune.tune`, but for the start: projector, LLM or LoRA layers, and the features'
     means and deviations are the head's own. There is neither dropout nor alignment, as in a loaded
-    head; the ranking loss is there by its weight.
+    head; the ranking loss is there by its weight, and practice, with the projector as it is, if the
+    head has practised.
 
     Args:
         caches: by dataset, then kind.
@@ -69,6 +71,9 @@ def fine_tune(
         parameter.requires_grad_(config.train_llm or "lora_" in name)  # all are loaded frozen
     if config.gradient_checkpointing:
         head.model.recompute()
+    if config.practice_steps:  # as in `tune`: what the LLM has learned to read keeps its meaning
+        head.model.projector.requires_grad_(False)
+        samples["train"].practice = SHARE
     head.model.rank_weight = config.rank_weight
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
     if work:

@@ -84,8 +84,15 @@ def _bits(quantize: str, dtype: str) -> BitsAndBytesConfig | None:
 
 
 def on_device(device: str) -> str:
-    """Return cpu or cuda, for auto, cpu or cuda."""
-    return "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
+    """Return cpu or cuda, for auto, cpu or cuda.
+
+    Raises:
+        HeadError: if cuda is asked for by name and not there.
+    """
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise HeadError("device cuda: PyTorch finds no GPU here; set it to cpu or auto")
+    return "cuda" if there and device != "cpu" else "cpu"
 
 
 @torch.no_grad()

@@ -37,6 +37,7 @@ class WithPairs(Dataset[Sample]):
                 members.setdefault(video.dataset, []).append(index)
         self._others = {name: found for name, found in members.items() if len(found) > 1}
         self._pairs = round(share * len(samples)) if self._others else 0
+        self._firsts: tuple[int, list[int]] = (-1, [])  # of which epoch, which videos
         self._unknown = np.zeros_like(samples[0].words) if self._pairs else np.zeros(0)
         self._questions = [_question(samples.chat, q) for q in questions.QUESTIONS["compare"]]
 
@@ -71,14 +72,21 @@ class WithPairs(Dataset[Sample]):
 
     def _draw(self, rng: random.Random) -> tuple[int, int]:
         """Return two videos: one as often as its set's weight says, and another of its set."""
-        while True:
-            index, _ = self._samples.mix.at(rng.randrange(len(self._samples)), self._epoch)
-            video = self._samples.videos[index]
-            if video.mos is None or video.dataset not in self._others:
-                continue
-            other = rng.choice(self._others[video.dataset])
-            if other != index:
-                return (index, other) if rng.random() < 0.5 else (other, index)
+        index = rng.choice(self._first_ones())
+        others = [i for i in self._others[self._samples.videos[index].dataset] if i != index]
+        other = rng.choice(others)
+        return (index, other) if rng.random() < 0.5 else (other, index)
+
+    def _first_ones(self) -> list[int]:
+        """Return the videos of this epoch that a pair can begin with, as often as they come."""
+        if self._firsts[0] != self._epoch:
+            places = range(len(self._samples))
+            come = [self._samples.mix.at(place, self._epoch)[0] for place in places]
+            rated = {index for found in self._others.values() for index in found}
+            # an epoch of a set with little weight may have none
+            found = [index for index in come if index in rated] or sorted(rated)
+            self._firsts = self._epoch, found
+        return self._firsts[1]
 
 
 def _question(chat: Chat, wording: str) -> Segment:

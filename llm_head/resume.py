@@ -8,8 +8,10 @@ generators are PyTorch's own files, written by us and read back with `weights_on
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -70,6 +72,13 @@ def last(work: Path) -> Path | None:
     """Return the newest state in a folder that was written to its end."""
     found = [path.parent for path in work.glob(f"checkpoint-*/{_COMPLETE}")]
     return max(found, key=lambda folder: int(folder.name.partition("-")[2]), default=None)
+
+
+def forget(work: Path) -> None:
+    """Remove the state of a tuning that is done, and the folder of states if it was the last."""
+    shutil.rmtree(work, ignore_errors=True)
+    with suppress(OSError):  # there are others
+        work.parent.rmdir()
 
 
 class Keeper(TrainerCallback):

@@ -74,7 +74,7 @@ class Samples(Dataset[Sample]):
         self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
         self._seed, self._epoch = seed, 0
         self.parts = parts
-        self.practice = 0.0  # share of the videos with a level that practise, see `practice`
+        self.practice = 0.0  # share of the videos with a MOS that practise, see `practice`
         self.mix = Mix([video.dataset for video in videos], weights or {}, seed)
         self._branches = [[_branch(chat, record) for record in video.records] for video in videos]
         stds = [video.mos_std if raters else None for video in videos]
@@ -91,7 +91,15 @@ class Samples(Dataset[Sample]):
         return len(self.mix)
 
     def __getitem__(self, place: int) -> Sample:
-        index, turn = self.mix.at(place, self._epoch)
+        return self.drawn(*self.mix.at(place, self._epoch))
+
+    def drawn(self, index: int, turn: int) -> Sample:
+        """Return a video with what is drawn for it.
+
+        Args:
+            index: of `videos`.
+            turn: which time it comes; another turn, other conversations and another part.
+        """
         rng, mos = self._rng(index, turn), self.videos[index].mos
         drawn = self._draw(index, rng)
         practice = mos is not None and self.practice > 0 and rng.random() < self.practice
@@ -109,13 +117,23 @@ class Samples(Dataset[Sample]):
             practice=practice,
         )
 
-    def shown(self, place: int, turn: int) -> tuple[VideoTokens, Tensor]:
+    @property
+    def rated(self) -> list[int]:
+        """Return the videos that have a MOS."""
+        return [index for index, video in enumerate(self.videos) if video.mos is not None]
+
+    @property
+    def known(self) -> list[int]:
+        """Return the videos of which a level, an impairment or another closed answer is known."""
+        return [index for index, words in enumerate(self._words) if words.any()]
+
+    def shown(self, index: int, turn: int) -> tuple[VideoTokens, Tensor]:
         """Return the tokens of a video, or of a part of it, and its words (W,), without text.
 
         Args:
+            index: of `videos`; no data set has a weight here.
             turn: which time the video is looked at; another turn, another part.
         """
-        index, turn = self.mix.at(place, turn)
         tokens = self.read(index, self._rng(index, turn))
         return tokens, torch.from_numpy(self._words[index]).float()
 
@@ -155,13 +173,16 @@ def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
 
 
 def closed_tasks(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
-    """Return the answers of each task, not of our own, whose records name all that it has."""
-    found = {
-        record.task: record.choices
-        for record in records
-        if record.choices and record.task not in questions.TASKS
-    }
-    return dict(sorted(found.items()))
+    """Return the answers of each task, not of our own, whose records name all that it has.
+
+    A task whose records name different answers, as a choice among texts of each question's own, has
+    none in common and is left out.
+    """
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for record in records:
+        if record.choices and record.task not in questions.TASKS:
+            found.setdefault(record.task, set()).add(record.choices)
+    return {task: next(iter(told)) for task, told in sorted(found.items()) if len(told) == 1}
 
 
 def truth(
@@ -178,15 +199,20 @@ def truth(
     """
     found = []
     for task, words in questions.WORDS.items():
-        told = {r.conversations[-1].value for r in video.records if r.task == task}
-        row = np.array([float(answer in told) for answer in questions.answers(task)])
+        row = _told(video, task, questions.answers(task))
         if task == "level":
             row = np.zeros(len(words)) if video.mos is None else soft_label(video.mos, level_std)
         found.append(row)
-    for name, answers in (closed or {}).items():
-        told = {r.conversations[-1].value for r in video.records if r.task == name}
-        found.append(np.array([float(answer in told) for answer in answers]))
+    found += [_told(video, name, answers) for name, answers in (closed or {}).items()]
     return np.concatenate(found)
+
+
+def _told(video: Video, task: str, answers: Sequence[str]) -> NDArray[np.float64]:
+    """Return how much each answer is true of a video, by all its records of a task."""
+    told = {record.conversations[-1].value for record in video.records if record.task == task}
+    row = np.array([float(answer in told) for answer in answers])
+    shares: NDArray[np.float64] = row / max(1.0, row.sum())
+    return shares
 
 
 def _branch(chat: Chat, record: Record) -> Branch:

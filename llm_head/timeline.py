@@ -98,7 +98,7 @@ def _mixture(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """
     means, stds = np.array(parts).T
     mean = float(means.mean())
-    return mean, float(np.sqrt(np.mean(stds**2 + means**2) - mean**2).clip(min=0))
+    return mean, float(np.sqrt((np.mean(stds**2 + means**2) - mean**2).clip(min=0)))
 
 
 def worst(seconds: Sequence[Second]) -> range | None:

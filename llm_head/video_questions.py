@@ -11,16 +11,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from llm_head.ask import ask
+from llm_head.ask import AskError, ask
 from llm_head.bootstrap import content_codes, interval, resample_counts
 from llm_head.checkpoint import Head
 from llm_head.data import Caches, choose
 from llm_head.likelihood import likelihoods
+from llm_head.prompts import PromptError
 from pipeline.cache import Kind
 
 ChooseBy = Literal["letter", "text"]
 LETTERS = string.ascii_uppercase
 COLUMNS = ["id", "video_id", "kind", "question", "answer", "predicted", "right", "choices", "log_p"]
+COLUMNS += ["error"]
 _ARTICLES = {"a", "an", "the"}
 _DIGITS = {"none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _DIGITS |= {"six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
@@ -72,7 +74,8 @@ def answer(
 ) -> Iterator[dict[str, Any]]:
     """Yield a row of COLUMNS per question; the same question always gets the same answer.
 
-    A choice is the likeliest one, found in one forward pass; an open answer is written greedily.
+    A choice is the likeliest one, found in one forward pass; an open answer is written greedily. A
+    question that cannot be asked has the reason in `error`, and counts neither as right nor wrong.
 
     Args:
         videos: by question's id, the video's id in the caches.
@@ -84,16 +87,20 @@ def answer(
     """
     for asked in questions:
         video_id = videos[asked.id]
-        tokens = _tokens(head, caches, video_id, cues[video_id], asked)
         log_p: tuple[float, ...] = ()
-        if not asked.choices:
-            predicted = ask(head, tokens, asked.text, most_tokens)
-        else:
-            by_letter = choose_by == "letter"
-            named = LETTERS[: len(asked.choices)] if by_letter else asked.choices
-            text = listed(asked) if by_letter else asked.text
-            log_p = likelihoods(head, tokens, text, list(named))
-            predicted = asked.choices[int(np.argmax(log_p))]
+        predicted, failed = "", ""
+        try:
+            tokens = _tokens(head, caches, video_id, cues[video_id], asked)
+            if not asked.choices:
+                predicted = ask(head, tokens, asked.text, most_tokens)
+            else:
+                by_letter = choose_by == "letter"
+                named = LETTERS[: len(asked.choices)] if by_letter else asked.choices
+                text = listed(asked) if by_letter else asked.text
+                log_p = likelihoods(head, tokens, text, list(named))
+                predicted = asked.choices[int(np.argmax(log_p))]
+        except (QuestionError, AskError, PromptError) as error:
+            failed = str(error)
         yield {
             "id": asked.id,
             "video_id": video_id,
@@ -101,9 +108,10 @@ def answer(
             "question": asked.text,
             "answer": asked.answer,
             "predicted": predicted,
-            "right": is_right(asked, predicted),
+            "right": not failed and is_right(asked, predicted),
             "choices": len(asked.choices),
             "log_p": " ".join(f"{value:.4f}" for value in log_p),
+            "error": failed,
         }
 
 
@@ -148,7 +156,8 @@ def metrics(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     """Return accuracy over all questions and per kind, each with what it is to be compared with.
 
     Args:
-        rows: of `answer`, at least one, with a column content: what intervals are drawn by.
+        rows: of `answer`, at least one, none failed, with a column content: what intervals are
+            drawn by.
 
     Returns:
         per kind, and as `all`: n, accuracy, its 95 % interval (whole contents drawn; null with

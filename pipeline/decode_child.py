@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from mmap import mmap
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -91,9 +92,13 @@ class _Buffer:
 
 
 def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffer]) -> None:
-    """Decode one video: a message per chunk, and one that says how it ended."""
+    """Decode one video: a message per chunk, and one that says how it ended, or what it is."""
     free = list(range(len(buffers)))
+    ended: dict[str, Any] = {"failure": None}
     try:
+        if command["facts"]:
+            ended["facts"] = asdict(video.probe(Path(command["path"])))
+            return _send(connection, ended)
         decode = consecutive.chunks if command["consecutive"] else video.chunks
         for chunk in decode(Path(command["path"]), command["clip_frames"]):
             if not free:
@@ -102,7 +107,6 @@ def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffe
             buffers[slot].put(chunk.key_frame, chunk.clip)
             shapes = {"key_frame": chunk.key_frame.shape, "clip": chunk.clip.shape}
             _send(connection, {"slot": slot, "start_s": chunk.start_s, **shapes})
-        ended: dict[str, str | None] = {"failure": None}
     except (EOFError, ConnectionError):
         raise
     except MemoryError:

@@ -25,7 +25,7 @@ import numpy as np
 
 from pipeline.decode_child import OUT_OF_MEMORY
 from pipeline.settings import RunSettings
-from pipeline.video import Chunk, VideoError
+from pipeline.video import Chunk, VideoError, VideoFacts
 
 SLOTS = 2  # chunks in shared memory: one is read, one waits, and the process works on a third
 KEPT_BYTES = 1 << 30  # a process that needed more shared memory than this is not kept
@@ -57,18 +57,40 @@ class Decoder:
             VideoError: what `video.chunks` raises, or that the process crashed, took too much
                 memory, or was killed because nothing came in time.
         """
+        wanted = {"facts": False, "clip_frames": clip_frames, "consecutive": consecutive}
+        yield from self._asked(path, run, wanted)
+
+    def facts(self, path: Path, run: RunSettings) -> VideoFacts:
+        """Return what `video.probe` does.
+
+        Raises:
+            VideoError: as `chunks`.
+        """
+        found: dict[str, Any] = {}
+        for _ in self._asked(path, run, {"facts": True}, found):
+            pass  # there are no chunks
+        return VideoFacts(**found["facts"])
+
+    def _asked(
+        self,
+        path: Path,
+        run: RunSettings,
+        wanted: dict[str, Any],
+        ended: dict[str, Any] | None = None,
+    ) -> Generator[Chunk]:
+        """Yield chunks, and put the last message into `ended`."""
         if self._child is None or self._child.process.poll() is not None:
             self.close()
             self._child = _Child()
         child = self._child
         try:
-            yield from _read(
-                child, path, run, {"clip_frames": clip_frames, "consecutive": consecutive}
-            )
+            message = yield from _read(child, path, run, wanted)
         except BaseException:  # of whatever the reader of chunks does too
             if not child.idle:
                 self.close()
             raise
+        if ended is not None:
+            ended |= message
         if sum(map(len, child.memory.values())) > KEPT_BYTES:
             self.close()
 
@@ -80,8 +102,9 @@ class Decoder:
 
 
 def _read(
-    child: "_Child", path: Path, run: RunSettings, wanted: dict[str, int]
-) -> Generator[Chunk]:
+    child: "_Child", path: Path, run: RunSettings, wanted: dict[str, Any]
+) -> Generator[Chunk, None, dict[str, Any]]:
+    """Yield chunks; return the message that says how it ended."""
     memory_bytes = run.decode_memory_mb << 20
     command = {"path": str(path), "memory_bytes": memory_bytes, **wanted}
     child.idle = False
@@ -96,7 +119,7 @@ def _read(
                     f"(run.decode_limit_s: {run.decode_limit_s:g}, "
                     f"run.decode_limit_per_chunk_s: {run.decode_limit_per_chunk_s:g})"
                 )
-            message = json.loads(child.connection.recv_bytes())
+            message: dict[str, Any] = json.loads(child.connection.recv_bytes())
             # only what is waited for counts, and each second of video that comes gives more
             left_s += run.decode_limit_per_chunk_s - (time.monotonic() - asked)
             if "slot" not in message:
@@ -110,6 +133,7 @@ def _read(
     child.idle, child.chunks = True, 0
     if message["failure"] is not None:
         raise VideoError(message["failure"])
+    return message
 
 
 def _so_far(child: "_Child") -> str:

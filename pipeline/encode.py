@@ -84,6 +84,16 @@ class Job:
     targets: tuple[Target, ...]
     fingerprints: tuple[dict[str, Any], ...]
 
+    @property
+    def clip_frames(self) -> int:
+        """Instants per chunk that must be decoded; 0: key frames only."""
+        return max(target.clip_frames for target in self.targets)
+
+    @property
+    def consecutive(self) -> bool:
+        """Whether clips are consecutive frames."""
+        return any(target.consecutive for target in self.targets)
+
 
 @dataclass(frozen=True)
 class Record:
@@ -124,10 +134,8 @@ def encode_video(job: Job, run: RunSettings) -> Record:
     path, stage = job.root / job.video.path, "decode"
     rows: list[list[NDArray[np.float16]]] = [[] for _ in encoders]
     pts_s: list[float] = []
-    clip_frames = max(target.clip_frames for target in job.targets)
-    in_a_row = any(target.consecutive for target in job.targets)
     try:
-        with closing(_decoder().chunks(path, clip_frames, run, in_a_row)) as chunks:
+        with closing(_decoder().chunks(path, job.clip_frames, run, job.consecutive)) as chunks:
             for chunk in chunks:
                 stage = "encode"
                 pts_s.append(chunk.start_s)
@@ -194,6 +202,11 @@ def fingerprint(settings: SpatialSettings | TemporalSettings, encode: Encoder) -
     if isinstance(settings, TemporalSettings) and settings.clip != "spread":
         sampling["clip"] = settings.clip
     return {**encode.fingerprint, "random": encode.random, "sampling": sampling}
+
+
+def wanted_fingerprint(target: Target, run: RunSettings) -> dict[str, Any]:
+    """Return the fingerprint that a cache's tokens will have; the encoder is built for it."""
+    return fingerprint(target.settings, encoder(target.settings, cluster.device(run)))
 
 
 @functools.cache

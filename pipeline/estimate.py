@@ -1,6 +1,7 @@
 """How much an extraction will write and how long it will take, from a short probe of it."""
 
 import itertools
+import logging
 import tempfile
 import time
 from contextlib import closing
@@ -15,12 +16,13 @@ from pipeline.cache import Tokens, write_tokens
 from pipeline.decoder import Decoder
 from pipeline.encode import Job, encoder
 from pipeline.settings import RunSettings
-from pipeline.video import VideoError
 
 PROBED_CHUNKS = 3  # the first one warms up and is not timed, unless it is the only one
 PROBED_VIDEOS = 3  # tried until one can be read
 PROBE_LIMIT_S = 10.0
 MADE_CHUNKS = 16  # of the file that is made to know its size
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,20 @@ def _probe(job: Job, run: RunSettings) -> tuple[float, list[list[NDArray[np.floa
     short = run.model_copy(update={"decode_limit_s": min(PROBE_LIMIT_S, run.decode_limit_s)})
     rows: list[list[NDArray[np.float16]]] = [[] for _ in job.targets]
     times = [time.perf_counter()]
-    frames = max(target.clip_frames for target in job.targets)
-    in_a_row = any(target.consecutive for target in job.targets)
     encoders = [encoder(target.settings, cluster.device(run)) for target in job.targets]
     try:
         with (
             closing(Decoder()) as decoder,
-            closing(decoder.chunks(job.root / job.video.path, frames, short, in_a_row)) as chunks,
+            closing(
+                decoder.chunks(job.root / job.video.path, job.clip_frames, short, job.consecutive)
+            ) as chunks,
         ):
             for chunk in itertools.islice(chunks, PROBED_CHUNKS):
                 for target, encode, tokens in zip(job.targets, encoders, rows, strict=True):
                     tokens.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
                 times.append(time.perf_counter())
-    except VideoError:
+    except Exception as error:  # whatever is wrong with the video, its own turn will say it
+        log.debug("%s: no estimate from it: %r", job.video.path, error)
         return None
     timed = times[1:] if len(times) > 2 else times
     return (timed[-1] - timed[0]) / (len(timed) - 1), rows
@@ -95,7 +98,7 @@ def _file_bytes(job: Job, rows: list[list[NDArray[np.float16]]], chunks: float) 
     row_bytes = sum(tokens[0].nbytes for tokens in rows)
     with tempfile.TemporaryDirectory(prefix="lmm-vqa-") as scratch:
         for number, (tokens, made) in enumerate(zip(rows, job.fingerprints, strict=True)):
-            array = np.concatenate([tokens[k % len(tokens)] for k in range(made_chunks)])
+            array = np.zeros((made_chunks, *tokens[0].shape[1:]), np.float16)  # any are as large
             path = Path(scratch) / f"{number}.h5"
             write_tokens(path, Tokens(array, np.arange(float(made_chunks))), made, "0" * 64)
         made_bytes = sum(path.stat().st_size for path in Path(scratch).iterdir())

@@ -17,7 +17,7 @@ from pipeline import cluster, failures, journal, shards
 from pipeline.cache import FAILURES, INDEX, fingerprint_sha256, write_index
 from pipeline.cache_tools.mend import mend
 from pipeline.cluster import ClusterError
-from pipeline.encode import Job, Record, Target, encode_video
+from pipeline.encode import Job, Record, Target, encode_video, wanted_fingerprint
 from pipeline.estimate import estimate
 from pipeline.failures import Failure
 from pipeline.plan import Cache, Plan, plan
@@ -78,7 +78,10 @@ def extract(
     with ExitStack() as stack:
         lines = [stack.enter_context(journal.writing(target.folder)) for target in targets]
         # under the lock: nobody else changes the folders from here on
-        shards_of = [mend(target.folder, line) for target, line in zip(targets, lines, strict=True)]
+        shards_of = [
+            mend(target.folder, line, wanted_fingerprint(target, run))
+            for target, line in zip(targets, lines, strict=True)
+        ]
         planned = plan(manifest, targets, run, retry_failed)
         for cache, packed in zip(planned.caches, shards_of, strict=True):
             cache.known.update(packed)

@@ -2,6 +2,8 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 from llm_head import checkpoint
 from pipeline import cluster, settings
 from pipeline.cache import Kind, Tokens, fingerprint_sha256, token_file
+from pipeline.decoder import Decoder
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.packages import sha256
 from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
@@ -62,6 +65,16 @@ class FileTokens:
             return digest, self._encoded(path, digest, self._cache)
         with tempfile.TemporaryDirectory(prefix="lmm-vqa-") as scratch:
             return digest, self._encoded(path, digest, Path(scratch))
+
+    def facts(self, path: Path) -> dict[str, Any]:
+        """Return what a manifest's row says of a file.
+
+        Raises:
+            VideoError: if the file cannot be read as video.
+        """
+        with closing(Decoder()) as decoder:
+            found = decoder.facts(path, self._run)
+        return {**asdict(found), "size_bytes": path.stat().st_size}
 
     def _encoded(self, path: Path, digest: str, cache: Path) -> dict[Kind, Tokens]:
         files: dict[Kind, Path] = {}

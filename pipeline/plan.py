@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import cluster, failures, journal, shards
+from pipeline import failures, journal, shards
 from pipeline.cache import fingerprint_sha256, stale_reason, token_name
-from pipeline.encode import Job, Target, Video, encoder, fingerprint
+from pipeline.encode import Job, Target, Video, wanted_fingerprint
 from pipeline.failures import Failure
 from pipeline.journal import Stamp
 from pipeline.settings import RunSettings
@@ -149,7 +149,7 @@ def _videos(manifest: pd.DataFrame, rows: list[int]) -> Iterator[Video]:
 
 
 def _compare(target: Target, rows: dict[str, str], shas: list[str], run: RunSettings) -> Cache:
-    made = fingerprint(target.settings, encoder(target.settings, cluster.device(run)))
+    made = wanted_fingerprint(target, run)
     wanted = fingerprint_sha256(made)
     files, half = journal.scan(target.folder)
     cache = Cache(target, made, files, half)

@@ -154,6 +154,7 @@ def _rows(
     from pipeline.progress import bar
     from pipeline.score_log import ScoreLog
     from pipeline.scoring import Failed
+    from pipeline.tables import printable
 
     table = None if csv is None else ScoreLog(csv, scorer.identity, window_s)
     shown = bar(paths, len(paths), "score", "video") if len(paths) > 1 else paths
@@ -162,7 +163,7 @@ def _rows(
         if row is None:
             (found,) = scorer.scores([path], timeline=window_s > 0)
             if isinstance(found, Failed):
-                row = {"video": found.video, "error": found.error}
+                row = {"video": printable(found.video), "error": printable(found.error)}
             else:
                 row = {**found.row(), "window_s": window_s, "model": scorer.identity}
             if table is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from llm_head.levels import LEVELS
 from pipeline.atomic import write_text
 from pipeline.packages import sha256
+from pipeline.tables import printable
 
 COLUMNS = (
     *("video", "score", "score_calibrated", "score_std", "level", "reason"),
@@ -60,7 +61,7 @@ class ScoreLog:
 
     def known(self, video: Path) -> Row | None:
         """Return the row of a video, if an earlier run has made it with this model."""
-        row = self._rows.get(str(video))
+        row = self._rows.get(printable(str(video)))
         if row is None or row["error"] or row["model"] != self._model or not video.is_file():
             return None
         if self._window_s not in (0, row["window_s"]):
@@ -75,7 +76,7 @@ class ScoreLog:
 
     def close(self, videos: Iterable[Path]) -> None:
         """Write the file anew: these videos in their order, then those of other runs."""
-        first = dict.fromkeys(str(video) for video in videos)
+        first = dict.fromkeys(printable(str(video)) for video in videos)
         order = [name for name in (*first, *self._rows) if name in self._rows]
         write_text(self._path, _text(self._rows[name] for name in dict.fromkeys(order)))
 

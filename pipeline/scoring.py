@@ -27,10 +27,11 @@ from llm_head.reason import reason
 from llm_head.shown import VideoTokens
 from llm_head.timeline import STRIDE_S, WINDOW_S, Second, worst
 from llm_head.timeline import timeline as seconds_of
-from pipeline import layout, survey
+from pipeline import layout
 from pipeline.cache import Kind
 from pipeline.file_tokens import FileTokens
 from pipeline.settings import RunSettings
+from pipeline.tables import printable
 from pipeline.video import VideoError
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Scored:
     def row(self) -> dict[str, Any]:
         """Return everything as plain values, numbers rounded as in results/predictions/."""
         return {
-            "video": self.video,
+            "video": printable(self.video),
             "sha256": self.sha256,
             **predictions.columns(self.answer, self.calibration),
             "impairment_prob": _rounded(self.answer.impairment_prob),
@@ -251,10 +252,7 @@ class Scorer:
         """Return what the head is told of a file beside its tokens, as stage predict tells it."""
         if self._head.shape.cue == "none":
             return ""
-        (facts,) = survey.facts([path])
-        if facts["problem"]:
-            raise VideoError(str(facts["problem"]))
-        return cue(facts)
+        return cue(self._tokens.facts(path))
 
 
 def _rounded(value: float) -> float:

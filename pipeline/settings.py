@@ -369,7 +369,9 @@ class EvaluateSettings(Section):
 
 
 class RunSettings(Section):
-    """Speed, place and limits: nothing here may change a number, only which numbers there are.
+    """Speed, place and limits: nothing here changes a token or a score, only which there are.
+
+    But `device: cuda` and `shard_llm` may change their last decimals.
 
     A decoder's time is what is spent waiting for it: so much for a video, and so much more for each
     second of it that has come.
@@ -451,7 +453,7 @@ def load(path: Path = Path("params.yaml"), run: Mapping[str, object] | None = No
     try:
         content = _parsed(path.read_text(encoding="utf-8"))
         if run and isinstance(content, dict):
-            content = {**content, "run": {**content.get("run", {}), **run}}
+            content = {**content, "run": {**(content.get("run") or {}), **run}}
         return Params.model_validate(content)
     except (yaml.YAMLError, UnicodeError) as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error

@@ -87,7 +87,7 @@ def import_features(
     # planned under the lock: nobody else fills the folder from here on
     with nullcontext() if dry_run else journal.writing(folder) as lines:
         if lines:
-            mend(folder, lines)
+            mend(folder, lines, made)
         planned = _plan(features, joined, folder, fingerprint_sha256(made), settings)
         log.info(
             "%s: %d videos: %d imported already, %d to do, %d without usable features; %d names of "

@@ -1,12 +1,13 @@
 """Published files of questions about videos, each format in a module of its own.
 
 `answer.questions.NAME.format` in params.yaml names the module. A format has `read(path)`, which
-returns `llm_head.video_questions.Question`s in the file's order. Facts about formats come from the
-places that each module names; no file of the benchmarks themselves is part of this project.
+returns `llm_head.video_questions.Question`s in the file's order, made by `each`. Facts about
+formats come from the places that each module names; no file of the benchmarks themselves is part of
+this project.
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -33,15 +34,42 @@ def read(path: Path, name: str) -> list[Question]:
         raise QuestionError(f"no format {name!r} in pipeline/questions; there are {formats()}")
     if not path.exists():
         raise QuestionError(f"{path}: no such file; set answer.questions in params.yaml")
-    try:
-        found: list[Question] = import_module(f"{__name__}.{name}").read(path)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, QuestionError):
-            raise
-        raise QuestionError(f"{path}: not in the format {name}: {error!r}") from error
+    found: list[Question] = import_module(f"{__name__}.{name}").read(path)
     if not found:
         raise QuestionError(f"{path}: no question in it")
+    twice = [
+        name for name, count in Counter(question.id for question in found).items() if count > 1
+    ]
+    if twice:
+        raise QuestionError(f"{path}: {len(twice)} ids come more than once, such as {twice[0]!r}")
     return found
+
+
+def each(
+    path: Path,
+    found: Iterable[dict[str, Any]],
+    make: Callable[[int, dict[str, Any]], Question],
+) -> list[Question]:
+    """Return the question of each entry of a file; `make` is given its number, from 0, too.
+
+    Raises:
+        QuestionError: naming file and entry, from 1, if one is not as the format has it.
+    """
+    questions = []
+    for number, entry in enumerate(found):
+        try:
+            questions.append(make(number, entry))
+        except QuestionError as error:
+            raise QuestionError(f"{path} entry {number + 1}: {error}") from error
+        except KeyError as error:
+            raise QuestionError(
+                f"{path} entry {number + 1}: has no {error}; it has {sorted(entry)[:12]}"
+            ) from error
+        except (TypeError, ValueError, IndexError, AttributeError) as error:
+            raise QuestionError(
+                f"{path} entry {number + 1}: {error!r}, in {entry!r:.200}"
+            ) from error
+    return questions
 
 
 def entries(path: Path) -> list[dict[str, Any]]:
@@ -52,7 +80,7 @@ def entries(path: Path) -> list[dict[str, Any]]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise QuestionError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise QuestionError(f"{path}: wanted a list of objects, found {type(found).__name__}")

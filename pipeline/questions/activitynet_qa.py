@@ -8,9 +8,10 @@ evaluation/eval.py (an answer is right if it is the same text: `exact`).
 """
 
 from pathlib import Path
+from typing import Any
 
 from llm_head.video_questions import Question, QuestionError
-from pipeline.questions import entries
+from pipeline.questions import each, entries
 
 TYPES = (
     "motion",
@@ -29,22 +30,19 @@ def read(path: Path) -> list[Question]:
     """Read a file such as test_q.json."""
     if not path.stem.endswith("_q"):
         raise QuestionError(f"{path}: wanted the file of questions, such as test_q.json")
-    answers = {
-        str(entry["question_id"]): entry
-        for entry in entries(path.with_name(f"{path.stem[:-1]}a.json"))
-    }
-    questions = []
-    for entry in entries(path):
+    theirs = path.with_name(f"{path.stem[:-1]}a.json")
+    answers = {str(entry.get("question_id")): entry for entry in entries(theirs)}
+
+    def make(number: int, entry: dict[str, Any]) -> Question:
         name = str(entry["question_id"])
         if name not in answers:
-            raise QuestionError(f"{path}: question {name} has no answer beside it")
-        questions.append(
-            Question(
-                id=name,
-                video=f"v_{entry['video_name']}",
-                text=str(entry["question"]),
-                answer=str(answers[name]["answer"]),
-                kind=TYPES[int(answers[name]["type"])],
-            )
+            raise QuestionError(f"question {name} has no answer in {theirs}")
+        return Question(
+            id=name,
+            video=f"v_{entry['video_name']}",
+            text=str(entry["question"]),
+            answer=str(answers[name]["answer"]),
+            kind=TYPES[int(answers[name]["type"])],
         )
-    return questions
+
+    return each(path, entries(path), make)

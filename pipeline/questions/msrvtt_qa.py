@@ -8,20 +8,22 @@ github.com/salesforce/LAVIS, dataset_card/msrvtt_qa.md (accuracy).
 """
 
 from pathlib import Path
+from typing import Any
 
 from llm_head.video_questions import Question
-from pipeline.questions import entries
+from pipeline.questions import each, entries
 
 
 def read(path: Path) -> list[Question]:
     """Read a file such as test_qa.json."""
-    return [
-        Question(
+
+    def make(number: int, entry: dict[str, Any]) -> Question:
+        return Question(
             id=str(entry["id"]),
             video=f"video{entry['video_id']}",
             text=str(entry["question"]),
             answer=str(entry["answer"]),
             kind=str(entry["question"]).split()[0].lower(),
         )
-        for entry in entries(path)
-    ]
+
+    return each(path, entries(path), make)

@@ -10,7 +10,7 @@ github.com/salesforce/LAVIS, dataset_card/msvd_qa.md (accuracy).
 from dataclasses import replace
 from pathlib import Path
 
-from llm_head.video_questions import Question
+from llm_head.video_questions import Question, QuestionError
 from pipeline.questions import msrvtt_qa
 
 MAPPING = "youtube_mapping.txt"
@@ -21,7 +21,12 @@ def read(path: Path) -> list[Question]:
     clips = {}
     if path.with_name(MAPPING).is_file():
         lines = path.with_name(MAPPING).read_text(encoding="utf-8").splitlines()
-        clips = {line.split()[1]: line.split()[0] for line in lines if line.strip()}
+        pairs = [line.split() for line in lines if line.strip()]
+        if wrong := [pair for pair in pairs if len(pair) != 2]:
+            raise QuestionError(
+                f"{path.with_name(MAPPING)}: wanted two names a line, found {wrong[0]}"
+            )
+        clips = {name: clip for clip, name in pairs}
     questions = []
     for question in msrvtt_qa.read(path):
         name = question.video.replace("video", "vid", 1)

@@ -8,30 +8,33 @@ Source: Li et al., arXiv:2311.17005; github.com/OpenGVLab/Ask-Anything, video_ch
 github.com/EvolvingLMMs-Lab/lmms-eval, tasks/mvbench (accuracy over chosen letters).
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from llm_head.video_questions import Question
-from pipeline.questions import entries
+from pipeline.questions import each, entries
 
 
 def read(path: Path) -> list[Question]:
     """Read one task's file, or all of a folder."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    questions = []
+    questions: list[Question] = []
     for file in files:
-        for number, entry in enumerate(entries(file)):
-            span = None
-            if "start" in entry and "end" in entry:
-                span = (float(entry["start"]), float(entry["end"]))
-            questions.append(
-                Question(
-                    id=f"{file.stem}/{number}",
-                    video=str(entry["video"]),
-                    text=str(entry["question"]),
-                    answer=str(entry["answer"]),
-                    kind=file.stem,
-                    choices=tuple(str(text) for text in entry["candidates"]),
-                    span_s=span,
-                )
-            )
+        questions += each(file, entries(file), partial(_question, file.stem))
     return questions
+
+
+def _question(task: str, number: int, entry: dict[str, Any]) -> Question:
+    span = None
+    if "start" in entry and "end" in entry:
+        span = (float(entry["start"]), float(entry["end"]))
+    return Question(
+        id=f"{task}/{number}",
+        video=str(entry["video"]),
+        text=str(entry["question"]),
+        answer=str(entry["answer"]),
+        kind=task,
+        choices=tuple(str(text) for text in entry["candidates"]),
+        span_s=span,
+    )

@@ -8,25 +8,34 @@ Its open-ended half is judged by WUPS on WordNet, which this project does not co
 """
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from llm_head.video_questions import Question
+from llm_head.video_questions import Question, QuestionError
+from pipeline.questions import each
 
 CHOICES = ("a0", "a1", "a2", "a3", "a4")
 
 
 def read(path: Path) -> list[Question]:
     """Read a file such as val.csv."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return [
-        Question(
-            id=f"{row['video']}_{row['qid']}",
-            video=row["video"],
-            text=row["question"],
-            answer=row[CHOICES[int(row["answer"])]],
-            kind="TN" if row["type"] == "TP" else row["type"],
-            choices=tuple(row[choice] for choice in CHOICES),
-        )
-        for row in table.to_dict("records")
-    ]
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise QuestionError(f"{path}: cannot be read as CSV: {error}") from error
+    rows = [{str(name): text for name, text in row.items()} for row in table.to_dict("records")]
+    return each(path, rows, _question)
+
+
+def _question(number: int, row: dict[str, Any]) -> Question:
+    if row["answer"] not in ("0", "1", "2", "3", "4"):
+        raise QuestionError(f"answer is {row['answer']!r}; wanted 0 to 4")
+    return Question(
+        id=f"{row['video']}_{row['qid']}",
+        video=row["video"],
+        text=row["question"],
+        answer=row[CHOICES[int(row["answer"])]],
+        kind="TN" if row["type"] == "TP" else row["type"],
+        choices=tuple(row[choice] for choice in CHOICES),
+    )

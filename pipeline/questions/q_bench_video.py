@@ -14,13 +14,13 @@ answers, which is not done here.
 from pathlib import Path
 from typing import Any
 
-from llm_head.video_questions import LETTERS, Question
-from pipeline.questions import entries
+from llm_head.video_questions import LETTERS, Question, QuestionError
+from pipeline.questions import each, entries
 
 
 def read(path: Path) -> list[Question]:
     """Read a file such as Q_Bench_Video_dev.json."""
-    return [_question(number, entry) for number, entry in enumerate(entries(path))]
+    return each(path, entries(path), _question)
 
 
 def _question(number: int, entry: dict[str, Any]) -> Question:
@@ -31,7 +31,13 @@ def _question(number: int, entry: dict[str, Any]) -> Question:
         answer = str(entry["correct_ans"])
     else:
         choices = tuple(str(text) for text in entry["answers"])
-        answer = choices[LETTERS.index(str(entry["correct_choice"]).strip()[0])]
+        letter = str(entry["correct_choice"]).strip()[:1]
+        if not letter or letter not in LETTERS[: len(choices)]:
+            raise QuestionError(
+                f"correct_choice is {entry['correct_choice']!r}; wanted one of "
+                f"{LETTERS[: len(choices)]}"
+            )
+        answer = choices[LETTERS.index(letter)]
     return Question(
         str(number), str(entry["video_name"]), str(entry["question"]), answer, kind, choices
     )

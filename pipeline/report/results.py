@@ -192,14 +192,14 @@ def mos_source(table: pd.DataFrame) -> str:
 
 
 def rounded(value: Any) -> Any:
-    """Return metrics as they are written: 4 decimals, None for what is not defined."""
+    """Return metrics as they are written: 6 decimals, None for what is not defined."""
     if isinstance(value, Mapping):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
         # a p of 0.00003 is not zero
-        return round(value, 4) if abs(value) >= 0.001 else float(f"{value:.3g}")
+        return round(value, 6) if abs(value) >= 0.001 else float(f"{value:.3g}")
     return value
 
 

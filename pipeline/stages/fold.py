@@ -6,18 +6,18 @@ Params: seed, instruct, tune, protocol (but for fine_tune).
 """
 
 import logging
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from llm_head import checkpoint, instruct, predictions, processes
+from llm_head import checkpoint, instruct, predictions, processes, resume
 from llm_head.checkpoint import Fingerprints, Head
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, token_names
 from llm_head.finetune import fine_tune
+from llm_head.processes import ProcessesError
 from llm_head.tune import Tuned, tune
 from pipeline import layout, leaks, manifest
 from pipeline.atomic import write_text
@@ -34,8 +34,11 @@ def run(params: Params, dataset: str, part: int) -> None:
     Raises:
         LeakError: if a test video is trained on too and protocol.leaks is stop.
         ProtocolError: if the data set cannot be divided.
+        ProcessesError: if the LLM is to be cut over processes.
     """
     processes.begin()
+    if params.run.shard_llm:
+        raise ProcessesError("run.shard_llm: stage fold does not cut the LLM; set it to false")
     config = TuneConfig(
         **params.tune.model_dump(exclude={"train_on", "epochs", "weights"}),
         weights={},
@@ -59,7 +62,7 @@ def run(params: Params, dataset: str, part: int) -> None:
     ).assign(**predictions.baselines([(table, caches)], test, caches, head.shape, params.seed))
     path = layout.fold(dataset, part)
     write_text(path, found.to_csv(index=False, lineterminator="\n"))
-    shutil.rmtree(work, ignore_errors=True)
+    resume.forget(work)
     log.info("%s: %d videos, %s", path, len(found), table["split"].value_counts().to_dict())
 
 

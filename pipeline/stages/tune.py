@@ -6,11 +6,10 @@ Params: seed, tune, spatial, temporal, conversations; data sets' label sources g
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from llm_head import checkpoint, instruct, processes
+from llm_head import checkpoint, instruct, processes, resume
 from llm_head.config import TuneConfig
 from llm_head.tune import tune
 from pipeline import layout
@@ -36,13 +35,14 @@ def run(params: Params) -> None:
         for name in settings.train_on
     }
     sharded = params.run.shard_llm
-    work = None if sharded else layout.TUNING
+    work = None if sharded else layout.TUNING / "tune"
     tuned = tune(records, caches, config, params.run.device, work, sharded)
     if not processes.is_first():
         return
     fingerprints = {kind: cache.fingerprint for kind, cache in caches[settings.train_on[0]].items()}
     checkpoint.save(layout.MODEL, tuned, config, fingerprints, _origin(params, records))
-    shutil.rmtree(layout.TUNING, ignore_errors=True)
+    if work:
+        resume.forget(work)
     log.info("%s: epoch %g of %g", layout.MODEL, tuned.best_epoch, config.epochs)
 
 

@@ -133,8 +133,15 @@ def test_the_likeliest_choice_is_the_answer_and_an_open_one_is_written(
     assert by_text[2]["log_p"] == " ".join(f"{value:.4f}" for value in expected)
 
 
-def test_a_part_that_the_video_has_not_is_an_error(tmp_path: Path, head: Head) -> None:
+def test_what_cannot_be_asked_says_why_and_the_others_go_on(tmp_path: Path, head: Head) -> None:
     caches = caches_of(tmp_path)
-    asked = [make(span_s=(7.0, 9.0))]
-    with pytest.raises(QuestionError, match=r"7\.0 to 9\.0 s is no part of v0"):
-        list(answer(head, asked, {"1": "v0"}, caches, CUES, "text", 5))
+    asked = [
+        make(id="part", span_s=(7.0, 9.0)),
+        make(id="mark", text="What is in <video>?"),
+        make(id="fine"),
+    ]
+    videos = dict.fromkeys(("part", "mark", "fine"), "v0")
+    part, mark, fine = answer(head, asked, videos, caches, CUES, "text", 5)
+    assert "7.0 to 9.0 s is no part of v0" in part["error"]
+    assert "<video>" in mark["error"]
+    assert (part["right"], part["predicted"], fine["error"]) == (False, "", "")

@@ -50,7 +50,9 @@ def test_activitynet_qa_joins_questions_and_answers(tmp_path: Path) -> None:
     (found,) = questions.read(tmp_path / "val_q.json", "activitynet_qa")
     assert found == Question(name, "v_1QIUV7WYKXg", "is she indoors", "yes", "yes/no")
     write(tmp_path / "val_a.json", [])
-    with pytest.raises(QuestionError, match="has no answer beside it"):
+    with pytest.raises(
+        QuestionError, match=r"entry 1: question v1_3 has no answer in .*val_a\.json"
+    ):
         questions.read(tmp_path / "val_q.json", "activitynet_qa")
     with pytest.raises(QuestionError, match=r"such as test_q\.json"):
         questions.read(tmp_path / "val_a.json", "activitynet_qa")
@@ -75,6 +77,25 @@ def test_q_bench_video(tmp_path: Path) -> None:
     first, second = questions.read(path, "q_bench_video")
     assert first == Question("0", "a.mp4", "Is it sharp?", "No", "yes-or-no", ("Yes", "No"))
     assert second == Question("1", "a.mp4", "Is it sharp?", "Blur.", "open_ended")
+
+
+def test_a_wrong_entry_is_named(tmp_path: Path) -> None:
+    header = "video,question,answer,qid,type,a0,a1,a2,a3,a4"
+    rows = ["1,why,0,0,CW,a,b,c,d,e", "1,why,,1,CW,a,b,c,d,e"]
+    path = write(tmp_path / "val.csv", "\n".join([header, *rows]))
+    with pytest.raises(QuestionError, match=r"val\.csv entry 2: answer is ''; wanted 0 to 4"):
+        questions.read(path, "next_qa")
+    path = write(tmp_path / "val.csv", "\n".join([header, rows[0], rows[0]]))
+    with pytest.raises(QuestionError, match="1 ids come more than once, such as '1_0'"):
+        questions.read(path, "next_qa")
+    entry = {"video_name": "a.mp4", "question": "Sharp?", "question_type": "yes-or-no"}
+    entry |= {"answers": ["Yes", "No"], "correct_choice": "c"}
+    path = write(tmp_path / "dev.json", [entry])
+    with pytest.raises(QuestionError, match=r"entry 1: correct_choice is 'c'; wanted one of AB"):
+        questions.read(path, "q_bench_video")
+    path = write(tmp_path / "deep.json", "[" * 100_000)
+    with pytest.raises(QuestionError, match="cannot be read as JSON"):
+        questions.read(path, "msrvtt_qa")
 
 
 @pytest.mark.parametrize("name", questions.formats())

@@ -129,8 +129,8 @@ def test_sources_of_labels_are_all_named() -> None:
 
 
 def test_rounded() -> None:
-    assert rounded({"a": 1.23456, "b": {"c": float("nan")}, "n": 3, "t": "x"}) == {
-        "a": 1.2346,
+    assert rounded({"a": 1.23456789, "b": {"c": float("nan")}, "n": 3, "t": "x"}) == {
+        "a": 1.234568,
         "b": {"c": None},
         "n": 3,
         "t": "x",

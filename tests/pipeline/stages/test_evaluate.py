@@ -69,7 +69,7 @@ def test_metrics_are_written(project: Path, caplog: pytest.LogCaptureFixture) ->
     assert found["random_encoders"] == ["temporal"]
     test = found["datasets"]["demo"]["test"]
     assert test["lmm_vqa"]["contents"] == 10 and 0.9 < test["lmm_vqa"]["srcc"] < 1
-    assert test["lmm_vqa"]["srcc"] == round(test["lmm_vqa"]["srcc"], 4)
+    assert test["lmm_vqa"]["srcc"] == round(test["lmm_vqa"]["srcc"], 6)
     assert test["lmm_vqa_generated"]["srcc"] is None
     assert test["lmm_vqa_generated"]["missing"] == 30
     assert test["impairment"]["confusion"] == {"blur": {"blur": 15}, "none": {"blur": 15}}
