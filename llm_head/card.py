@@ -15,7 +15,8 @@ _LIMITS = """\
 - The deviation is the spread of the model's own level probabilities, not a tested error bar.
 - It names only impairments and motions that it was taught, and one of them at a time; a reason
   repeats such answers and explains nothing beyond them.
-- Free questions have not been trained, and comparisons only where config.json has pairs above 0.
+- {free}
+- {pairs}
 - Not for judging people, and not for decisions that nobody looks at."""
 
 
@@ -38,7 +39,7 @@ def card(
         "Weights in this folder": "\n".join(f"- {line}" for line in weights),
         "Training data": _data(written),
         "Metrics": f"{_validation(written, history)}\n\n{measured}",
-        "Limits": _LIMITS,
+        "Limits": _limits(written),
         "Use": "    lmm-vqa score VIDEO --model THIS_FOLDER",
     }
     body = "".join(f"\n## {title}\n\n{text}\n" for title, text in sections.items() if text)
@@ -103,6 +104,18 @@ def _data(written: Mapping[str, Any]) -> str:
         for name, facts in written.get("data", {}).items()
     ]
     return "\n".join(rows) or "Not recorded."
+
+
+def _limits(written: Mapping[str, Any]) -> str:
+    others = written.get("other_tasks", [])
+    free = f"Free questions were trained on conversations about {', '.join(others)} only."
+    pairs = f"Comparisons were trained, {written['settings'].get('pairs', 0):g} pairs per video."
+    return _LIMITS.format(
+        free=free if others else "Free questions have not been trained.",
+        pairs=pairs
+        if written["settings"].get("pairs")
+        else "Comparisons have not been trained: two scores are subtracted.",
+    )
 
 
 def _validation(written: Mapping[str, Any], history: pd.DataFrame) -> str:

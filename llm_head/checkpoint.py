@@ -79,10 +79,12 @@ class Origin:
     Attributes:
         encoders: by kind, the settings that build the encoder again.
         data: by training set, what the card says of it: mos_source, and videos by split.
+        other_tasks: that were learned beside our own questions.
     """
 
     encoders: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    other_tasks: tuple[str, ...] = ()
 
 
 def save(
@@ -123,6 +125,7 @@ def save(
         "fingerprints": read,
         "encoders": {kind: dict(origin.encoders[kind]) for kind in read if kind in origin.encoders},
         "data": {name: dict(facts) for name, facts in origin.data.items()},
+        "other_tasks": list(origin.other_tasks),
         "random_encoders": [kind for kind, found in read.items() if found.get("random")],
         "best_epoch": tuned.best_epoch,
         "calibration": tuned.calibration and asdict(tuned.calibration),

@@ -2,7 +2,7 @@
 
 The format is LLaVA's conversation format, one record a line, so that other people's instruction
 sets can be mixed in: any text, several turns, `<video>` once in the first question. Ours adds
-dataset, split, task, mos, mos_std, cue, tokens and choices.
+dataset, split, task, mos, mos_std, mos_source, cue, tokens and choices.
 """
 
 import hashlib
@@ -47,6 +47,7 @@ class Record:
     conversations: tuple[Turn, ...]
     mos: float | None = None  # 0-100; score and level only
     mos_std: float | None = None  # deviation between raters, on 0-100; where mos is, if known
+    mos_source: str = ""  # whose the mos is; where mos is, if known
     cue: str = ""  # the video's facts in words, see `llm_head.cue`; said if tune.cue is text
     tokens: str = ""  # names the tokens it was written for: if they change, the file changes
     choices: tuple[str, ...] = ()  # all answers that the task has, if they are few; see `alignment`
@@ -68,7 +69,7 @@ def build(
 
     Args:
         manifest: with columns video_id, split, mos (0-100), impairment, motion and, as far as they
-            are known, mos_std (0-100) and those of `llm_head.cue`; empty: unknown.
+            are known, mos_std (0-100), mos_source and those of `llm_head.cue`; empty: unknown.
         tokens: per video the name of its tokens, `data.token_names`; a video without has no
             records.
         levels: absolute: `levels.level_of`, and the record carries the MOS for its soft label.
@@ -107,6 +108,7 @@ def build(
                         conversations=(Turn("human", f"{VIDEO}\n{question}"), Turn("gpt", answer)),
                         mos=float(row["mos"]) if labelled else None,
                         mos_std=_known(row.get("mos_std")) if labelled else None,
+                        mos_source=str(row.get("mos_source") or "") if labelled else "",
                         cue=cue(row),
                         tokens=tokens[video],
                     )
@@ -221,6 +223,7 @@ def parse(fields: Any, dataset: str) -> Record:
         conversations=_turns(fields.get("conversations")),
         mos=None if mos is None else float(mos),
         mos_std=_mos_std(fields.get("mos_std")),
+        mos_source=str(fields.get("mos_source", "")),
         cue=str(fields.get("cue", "")),
         tokens=str(fields.get("tokens", "")),
         choices=_choices(fields.get("choices", [])),

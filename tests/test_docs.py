@@ -53,6 +53,8 @@ ELSEWHERE = {
     ("docs/gate.md", "lmm-vqa "): "test_the_commands_of_the_docs",
     ("docs/gate.md", "for crf in"): "test_the_commands_of_the_docs",
     ("docs/gate.md", "if lmm-vqa"): "test_the_commands_of_the_docs",
+    ("docs/gate.md", "passed=no"): "test_the_commands_of_the_docs",
+    ("docs/gate.md", "[ $passed"): "test_the_commands_of_the_docs",
     ("docs/gate.md", "done"): "test_the_commands_of_the_docs",
     ("docs/own-features.md", "lmm-vqa temporal "): (
         "test_features_are_imported_by_the_same_stages"

@@ -2,14 +2,14 @@
 and data/<dataset>/{spatial,temporal}/ of the training sets, writes results/model/. Killed, it goes
 on from results/.tuning/. Several processes can share the work, see docs/tuning.md.
 
-Params: seed, tune, spatial, temporal, conversations; data sets' label sources go into the card.
+Params: seed, tune, spatial, temporal, conversations.
 """
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from llm_head import checkpoint, instruct, processes, resume
+from llm_head import checkpoint, instruct, processes, questions, resume
 from llm_head.config import TuneConfig
 from llm_head.tune import tune
 from pipeline import layout
@@ -54,7 +54,7 @@ def _files(params: Params, name: str) -> list[Path]:
 def _origin(params: Params, records: Sequence[instruct.Record]) -> checkpoint.Origin:
     """Return what the checkpoint must know of encoders and labels to be used on its own."""
     data = {
-        name: {"mos_source": params.datasets[name].mos_source}
+        name: {"mos_source": _source(records, name)}
         | {
             split: len({r.video for r in records if (r.dataset, r.split) == (name, split)})
             for split in ("train", "val")
@@ -65,4 +65,11 @@ def _origin(params: Params, records: Sequence[instruct.Record]) -> checkpoint.Or
         "spatial": params.spatial.model_dump(mode="json"),
         "temporal": params.temporal.model_dump(mode="json"),
     }
-    return checkpoint.Origin(encoders, data)  # type: ignore[arg-type]
+    others = sorted({record.task for record in records} - set(questions.TASKS))
+    return checkpoint.Origin(encoders, data, tuple(others))  # type: ignore[arg-type]
+
+
+def _source(records: Sequence[instruct.Record], dataset: str) -> str:
+    """Return whose the MOS are that a data set is learned with; none: it has none."""
+    rated = [record for record in records if record.dataset == dataset and record.mos is not None]
+    return ", ".join(sorted({record.mos_source or "not stated" for record in rated})) or "none"

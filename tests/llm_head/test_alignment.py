@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -105,3 +106,34 @@ def test_the_alignment_loss_is_part_of_tuning_by_its_weight(tmp_path: Path) -> N
         extra = float(model.alignment(projected, batch["seconds"], batch["words"]))
         model._align_weight = 0.5
         assert float(model(**batch)["loss"]) == pytest.approx(plain + 0.5 * extra, rel=1e-5)
+
+
+def test_videos_of_which_nothing_is_known_are_not_aligned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, samples = make_model(tmp_path)
+    samples._words[1:] = [np.zeros_like(words) for words in samples._words[1:]]
+    assert samples.known == [0]
+    align(model, samples, 2, seed=0)
+    samples._words[0] = np.zeros_like(samples._words[0])
+    before = {name: value.clone() for name, value in model.projector.state_dict().items()}
+    align(model, samples, 2, seed=0)
+    assert "no alignment" in caplog.text
+    assert all(torch.equal(before[n], v) for n, v in model.projector.state_dict().items())
+
+
+def test_a_step_in_which_no_mixture_is_known_changes_nothing(tmp_path: Path) -> None:
+    model, samples = make_model(tmp_path)
+    half = [np.zeros_like(words) for words in samples._words]
+    for index, words in enumerate(samples._words):  # of one half the level, of the other the rest
+        part = slice(0, 5) if index % 2 else slice(5, None)
+        half[index][part] = words[part]
+    samples._words = half[:2]
+    samples.videos = samples.videos[:2]
+    align(model, samples, 4, seed=0)
+
+
+@pytest.mark.parametrize("steps", range(1, 13))
+def test_any_number_of_steps_can_be_asked_for(tmp_path: Path, steps: int) -> None:
+    model, samples = make_model(tmp_path)
+    align(model, samples, steps, seed=0)

@@ -28,6 +28,14 @@ def test_the_card_says_data_metrics_and_limits() -> None:
         assert part in body
 
 
+def test_the_limits_are_those_of_what_was_trained() -> None:
+    plain = card(WRITTEN, HISTORY)
+    assert "Free questions have not been trained." in plain and "two scores are" in plain
+    more = {**WRITTEN, "settings": {**WRITTEN["settings"], "pairs": 0.5}, "other_tasks": ["camera"]}
+    text = card(more, HISTORY)
+    assert "conversations about camera only." in text and "0.5 pairs per video" in text
+
+
 def test_a_card_without_measurements_says_so() -> None:
     empty = {**WRITTEN, "data": {}, "llm": {"name": "data/llm", "identity": {"config.json": "0"}}}
     text = card(empty, pd.DataFrame({"epoch": [1.0], "val_srcc": [float("nan")]}))

@@ -68,3 +68,14 @@ def test_sets_of_conversations_are_mixed_by_their_weights(tmp_path: Path) -> Non
     assert Counter(sample.dataset for sample in shown) == {"a": 2, "b": 8}
     assert all(sum(map(any, (s.learned for s in sample.segments))) == 1 for sample in shown)
     assert all(sample.words.shape == (OURS + 3,) and sample.words.sum() == 1 for sample in shown)
+
+
+def test_a_task_whose_records_name_different_answers_is_not_closed() -> None:
+    own = replace(record("v1", "It stays."), choices=("It stays.", "It jumps."))
+    assert closed_tasks([record("v0", CHOICES[0]), own]) == {}
+
+
+def test_a_video_that_was_answered_in_two_ways_counts_once() -> None:
+    again = replace(record("v0", CHOICES[2]), id="again")
+    (video,) = group([record("v0", CHOICES[1]), again])
+    assert truth(video, 12, CLOSED)[OURS:].tolist() == [0, 0.5, 0.5]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from llm_head.llm import HeadError, load_llm
+from llm_head.llm import HeadError, load_llm, on_device
 from tests.tiny_llm import save_tiny_llm
 
 
@@ -43,3 +43,10 @@ def test_quantized_loading_says_what_is_missing(
     monkeypatch.setattr("llm_head.llm.find_spec", lambda name: None)
     with pytest.raises(HeadError, match="install it, or set it to none"):
         load_llm(folder, "float32", "8bit")
+
+
+def test_a_gpu_that_is_asked_for_by_name_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert on_device("auto") == on_device("cpu") == "cpu"
+    with pytest.raises(HeadError, match="device cuda: PyTorch finds no GPU here"):
+        on_device("cuda")

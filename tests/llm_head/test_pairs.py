@@ -1,3 +1,4 @@
+import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -115,3 +116,13 @@ def test_the_better_of_two_is_learned_and_swapping_mirrors_it(tmp_path: Path) ->
     assert right / far > 0.9
     same = compare_together(tuned.model, tuned.chat, videos[0], videos[0])
     assert (same.difference, same.a_better) == (0, 0.5)
+
+
+def test_an_epoch_whose_only_place_is_an_unrated_video_has_pairs_too(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, share=1, weights={"a": 0.2, "b": 0.5})
+    rated = samples._others["a"]
+    samples._others = {"a": [index for index in rated if index != rated[0]]}
+    for epoch in range(10):
+        samples.set_epoch(epoch)
+        first, second = samples._draw(random.Random(epoch))
+        assert {first, second} <= set(samples._others["a"]) and first != second

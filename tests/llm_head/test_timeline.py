@@ -6,7 +6,7 @@ import pytest
 from llm_head.data import choose
 from llm_head.projector import TokenShape
 from llm_head.readout import ReadOut
-from llm_head.timeline import Second, TimelineError, drop, timeline, worst
+from llm_head.timeline import Second, TimelineError, _mixture, drop, timeline, worst
 from tests.llm_head.test_readout import SHAPE, make_model, make_video
 
 
@@ -89,3 +89,7 @@ def test_the_drop() -> None:
     for at in range(1, 8):
         noisy = np.where(np.arange(8) < at, 70, 30) + rng.normal(0, 5, 8)
         assert drop(seconds(*noisy)) == at
+
+
+def test_windows_that_agree_to_the_last_digit_have_no_deviation() -> None:
+    assert _mixture([(70.1, 0.0)] * 3)[1] == pytest.approx(0, abs=1e-5)

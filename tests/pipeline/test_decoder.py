@@ -124,3 +124,12 @@ def test_the_child_ends_when_its_parent_is_killed(moving: Path) -> None:
     assert child, said
     psutil.wait_procs([child], timeout=10)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_facts_are_those_of_a_probe(decoder: Decoder, moving: Path, tmp_path: Path) -> None:
+    assert decoder.facts(moving, RUN) == video.probe(moving)
+    pid = decoder.pid
+    (tmp_path / "junk.mp4").write_bytes(b"junk" * 100)
+    with pytest.raises(VideoError, match=r"junk\.mp4: not a video"):
+        decoder.facts(tmp_path / "junk.mp4", RUN)
+    assert len(list(decoder.chunks(moving, 0, RUN))) == 6 and decoder.pid == pid

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -151,3 +152,13 @@ def test_a_hostile_name_does_not_reach_the_terminal(run, clips: Path) -> None:
     shutil.copy(clips / "c0.mp4", name)
     done = run("score", name)
     assert done.exit_code == 0 and "\x1b" not in done.stdout
+
+
+def test_a_name_that_is_no_text_is_written_out(run, clips: Path) -> None:
+    odd = os.fsdecode(b"clips/caf\xe9.mp4")
+    shutil.copy(clips / "c0.mp4", odd)
+    for _ in range(2):  # the second time from the table
+        done = run("score", odd, "--csv", "t.csv", "--json")
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)["video"] == r"clips/caf\xe9.mp4"
+    assert pd.read_csv("t.csv")["video"].tolist() == [r"clips/caf\xe9.mp4"]

@@ -81,3 +81,45 @@ def test_nothing_to_learn_from_or_to_answer_is_an_error(project: Params) -> None
     Path("theirs.json").write_text("[]")
     with pytest.raises(InstructError, match="no conversation is about a video of syn"):
         conversations.run(project, "syn")
+
+
+def test_only_what_was_not_trained_on_is_asked_and_what_cannot_be_asked_costs_itself(
+    project: Params,
+) -> None:
+    instruct.run(project, "syn")
+    conversations.run(project, "syn")
+    tune.run(project)
+    table = manifest.read(layout.manifest("syn"))
+    entry = {"question": "Does it freeze?", "candidates": CHOICES, "answer": CHOICES[0]}
+    asked = [{"video": name, **entry} for name in table["video_id"]]
+    test = table.loc[table["split"] == "test", "video_id"]
+    asked.append({"video": test.iloc[0], **entry, "start": 70.0, "end": 71.0})
+    Path("asked.json").write_text(json.dumps(asked))
+    with pytest.raises(QuestionError, match=r"1 of 9 questions could not be asked; .*70\.0 to 71"):
+        answer.run(project, "syn")
+    rows = pd.read_csv(layout.answers("syn"))
+    assert set(rows["video_id"]) == set(test) and len(rows) == 9
+    summary = json.loads(layout.answers("syn").with_suffix(".json").read_text())
+    assert summary["failed"] == 1 and summary["left_out"] == 40
+    assert summary["kinds"]["all"]["n"] == 8
+    lenient = project.model_copy(
+        update={"run": project.run.model_copy(update={"allow_failures": 1})}
+    )
+    answer.run(lenient, "syn")
+
+
+def test_questions_about_one_video_are_drawn_together(project: Params) -> None:
+    instruct.run(project, "syn")
+    conversations.run(project, "syn")
+    tune.run(project)
+    table = manifest.read(layout.manifest("syn")).assign(content="")
+    manifest.write(layout.manifest("syn"), table)
+    entry = {"question": "Does it freeze?", "candidates": CHOICES, "answer": CHOICES[0]}
+    four = table.loc[table["split"] == "test", "video_id"][:4]
+    Path("asked.json").write_text(
+        json.dumps([{"video": v, **entry} for v in four for _ in range(9)])
+    )
+    answer.run(project, "syn")
+    summary = json.loads(layout.answers("syn").with_suffix(".json").read_text())
+    assert summary["kinds"]["all"]["n"] == 36
+    assert summary["kinds"]["all"]["interval"] == [None, None]  # four videos are too few

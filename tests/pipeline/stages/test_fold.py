@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from llm_head import fit as llm_fit
+from llm_head.processes import ProcessesError
 from pipeline import layout, leaks, manifest
 from pipeline.leaks import LeakError
 from pipeline.protocol import ProtocolError
@@ -113,3 +114,11 @@ def divided(params: Params, part: int) -> pd.DataFrame:
 
     table = manifest.read(layout.manifest("mine"))
     return table.assign(split=divide(table, "mine", params.protocol, part, params.seed))
+
+
+def test_parts_of_an_llm_are_not_for_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = make_project(tmp_path)
+    sharded = params.model_copy(update={"run": params.run.model_copy(update={"shard_llm": True})})
+    with pytest.raises(ProcessesError, match="stage fold does not cut the LLM"):
+        fold.run(sharded, "mine", 1)

@@ -30,7 +30,7 @@ def test_tune_writes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert config["encoders"]["temporal"] == params.temporal.model_dump(mode="json")
     splits = table["split"].value_counts()
     assert config["data"] == {
-        "syn": {"mos_source": "human", "train": splits["train"], "val": splits["val"]}
+        "syn": {"mos_source": "synthetic", "train": splits["train"], "val": splits["val"]}
     }
     history = pd.read_csv(layout.MODEL / "loss.csv")
     assert {"step", "train_loss", "val_loss", "val_srcc"} <= set(history.columns)
