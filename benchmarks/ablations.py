@@ -1,7 +1,7 @@
 """What each part of the head gives: tunes with and without it, scores unseen videos, compares.
 
-    python -m benchmarks.ablations                          # every row, some four minutes a seed
-    python -m benchmarks.ablations default "size cue"       # these rows only
+    python -m benchmarks.ablations                          # every row; four to ten minutes a seed
+    python -m benchmarks.ablations "frozen LLM, size cue"   # these rows, and what they stand beside
     python -m benchmarks.ablations --seeds 0                # with one seed instead of three
     python -m benchmarks.ablations --table                  # no tuning; print what there is
 
@@ -12,6 +12,7 @@ on. The command ends with the table of docs/results.md and writes it there.
 
 import argparse
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,9 @@ from pipeline.cache import TokenCache
 from pipeline.settings import Params, load
 
 FROZEN = {"lora_rank": 0, "practice_steps": 0, "align_weight": 3.0, "epochs": 4}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "frozen LLM": FROZEN,
-    "no practice": {"practice_steps": 0, "align_weight": 3.0},
-    "no alignment": {**FROZEN, "align_steps": 0, "align_weight": 0.0},
+# of the head without LoRA, which is the paper's and takes half as long to tune
+OF_FROZEN: dict[str, dict[str, Any]] = {
+    "no alignment": {"align_steps": 0, "align_weight": 0.0},
     "spatial tokens only": {"tokens": "spatial"},
     "temporal tokens only": {"tokens": "temporal"},
     "mean over time": {"time": "mean"},
@@ -49,12 +48,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "size cue": {"cue": "text"},
     "second markers": {"markers": True},
 }
-# other read-outs of the default's own runs
-READ_OUTS = {
-    "score_generated": "default, the generated number",
-    "score_digits": "default, expectation over numbers",
-    "shown": "default, words that the LLM is shown",
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "no practice": {"practice_steps": 0, "align_weight": 3.0},
+    "frozen LLM": FROZEN,
+    **{f"frozen LLM, {name}": {**FROZEN, **changed} for name, changed in OF_FROZEN.items()},
 }
+# other read-outs of the same runs, of these variants
+READ_OUTS = {
+    "score_generated": "the generated number",
+    "score_digits": "expectation over numbers",
+    "shown": "words that the LLM is shown",
+}
+READ_OUTS_OF = ("default", "frozen LLM")
 BESIDE = {"ridge": "ridge on the same tokens", "svr": "SVR on the same tokens"}
 SETS = {"demo": "unseen shots", "demo_wild": "`demo_wild`"}
 RESULTS = Path("results/ablations")
@@ -100,12 +106,17 @@ def shown(head: Head, caches: Caches, video: str) -> float:
     return float(levels.double() @ torch.from_numpy(CENTRES))
 
 
+def folder_of(variant: str) -> Path:
+    """Return where a variant's runs lie, a folder per seed."""
+    return RESULTS / re.sub(r"\W+", "-", variant)
+
+
 class Row:
     """One line of the table: what the seeds of one variant said of the test videos."""
 
     def __init__(self, variant: str, column: str = "score") -> None:
         """Read the runs that there are; none is an error of the caller."""
-        folders = sorted((RESULTS / variant.replace(" ", "-")).glob("*"), key=lambda f: f.name)
+        folders = sorted(folder_of(variant).glob("*"), key=lambda f: f.name)
         self.seeds = len(folders)
         self._tables = {name: [pd.read_csv(f / f"{name}.csv") for f in folders] for name in SETS}
         self._column = column
@@ -137,31 +148,37 @@ class Row:
         return float(np.mean(found))
 
 
+def base(title: str) -> str:
+    """Return the variant that a row is compared with."""
+    return "frozen LLM" if title.startswith("frozen LLM,") else "default"
+
+
 def rows() -> Iterator[tuple[str, Row, bool]]:
     """Yield title, row, and whether its answers are its own, of every variant that was run."""
     for variant in VARIANTS:
-        if any((RESULTS / variant.replace(" ", "-")).glob("*")):
+        if any(folder_of(variant).glob("*")):
             yield variant, Row(variant), True
-            if variant == "default":
-                for column, title in {**READ_OUTS, **BESIDE}.items():
-                    yield title, Row(variant, column), False
+            for column, title in READ_OUTS.items() if variant in READ_OUTS_OF else ():
+                yield f"{variant}, {title}", Row(variant, column), False
+            for column, title in BESIDE.items() if variant == "default" else ():
+                yield title, Row(variant, column), False
 
 
 def table() -> str:
     """Return the table as Markdown, a row per variant that has been run."""
-    heads = [f"SRCC, {title} | against default" for title in SETS.values()]
+    heads = [f"SRCC, {title} | difference" for title in SETS.values()]
     head = ["", "seeds", *heads, "impairment", "motion"]
     lines = [f"| {' | '.join(head)} |", "|---" * (len(head) + len(SETS)) + "|"]
-    default = Row("default")
+    bases = {name: Row(name) for name in {base(title) for title, _, _ in rows()}}
     for title, row, answers in rows():
         cells = [title, str(row.seeds)]
         for name in SETS:
-            of_row, of_default = row.srccs(name), default.srccs(name)
+            of_row, of_base = row.srccs(name), bases[base(title)].srccs(name)
             low, high = interval(of_row[1:])
             cells.append(f"{of_row[0]:.3f} [{low:.3f}, {high:.3f}]")
-            low, high = interval(of_row[1:] - of_default[1:])
+            low, high = interval(of_row[1:] - of_base[1:])
             sure = "**" if low > 0 or high < 0 else ""
-            difference = f"{sure}{of_row[0] - of_default[0]:+.3f}{sure} [{low:+.3f}, {high:+.3f}]"
+            difference = f"{sure}{of_row[0] - of_base[0]:+.3f}{sure} [{low:+.3f}, {high:+.3f}]"
             cells.append("" if title == "default" else difference)
         for task in ("impairment", "motion"):
             cells.append(f"{row.accuracy('demo', task):.3f}" if answers else "")
@@ -190,10 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"unknown variants {unknown}; there are {list(VARIANTS)}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     params = load()
-    names = dict.fromkeys(["default", *(asked.variants or VARIANTS)])  # all are compared with it
+    wanted = asked.variants or list(VARIANTS)
+    names = dict.fromkeys([*map(base, wanted), *wanted])
     for seed in asked.seeds if not asked.table else ():
         for name in names:
-            folder = RESULTS / name.replace(" ", "-") / str(seed)
+            folder = folder_of(name) / str(seed)
             if not folder.exists():
                 log.info("%s, seed %d", name, seed)
                 changed = params.tune.model_copy(update=VARIANTS[name])

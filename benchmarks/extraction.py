@@ -56,7 +56,7 @@ class Setting:
     heights: tuple[int, ...] = (270, 720, 1080)
     seconds: float = 2
     turns: int = 2
-    videos: int = 4  # of the runs on several workers
+    videos: int = 16  # of the runs on several workers: a stage has a start and an end, too
     workers: int = len(os.sched_getaffinity(0))  # 0: one, in this process
 
 

@@ -39,7 +39,7 @@ class Setting:
 
     heights: tuple[int, ...] = (270, 1080)
     seconds: float = 4
-    videos: int = 4
+    videos: int = 8
     turns: int = 1
     workers: int = len(os.sched_getaffinity(0))
     slowfast_px: int = 224  # 0: not measured

@@ -77,16 +77,16 @@ def tune(
             can then be saved by the first process, but not run.
 
     Raises:
-        TuneError: if no record is for training, the data sets' tokens differ in kind, or the
-            settings do not allow parts.
+        TuneError: if no record is for training, the data sets' tokens differ in kind, or a
+            quantized LLM is to be cut.
         ProcessesError: if the LLM cannot be cut into parts.
 
     Source: LMM-VQA, arXiv:2408.14008, section III (frozen encoders and LLM). Differs: the epoch
     is chosen on videos held out from training; the authors' code splits questions, so that a
     video's two questions can fall on both sides.
     """
-    if shard_llm:
-        _check_shards(config)
+    if shard_llm and config.quantize != "none":
+        raise TuneError(f"run.shard_llm: tune.quantize is {config.quantize}; wanted none")
     tokenizer, llm = load_llm(config.llm, config.dtype, config.quantize)
     set_seed(config.seed)
     chat = Chat(tokenizer)
@@ -202,13 +202,6 @@ def _check(records: Sequence[Record], caches: Mapping[str, Caches], config: Tune
                 f"{kind} caches of the training sets were made with different settings: {prints}; "
                 "run their stages again"
             )
-
-
-def _check_shards(config: TuneConfig) -> None:
-    if config.quantize != "none":
-        raise TuneError(f"run.shard_llm: tune.quantize is {config.quantize}; wanted none")
-    if config.train_llm and config.practice_steps:  # its steps clip gradients of one kind only
-        raise TuneError("run.shard_llm with tune.train_llm: set tune.practice_steps to 0")
 
 
 def _with_tokens(records: Sequence[Record], caches: Mapping[str, Caches]) -> list[Record]:

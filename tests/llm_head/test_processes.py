@@ -66,10 +66,9 @@ def test_shards_need_several_processes_and_settings_that_allow_them(tmp_path: Pa
     sharded = params.model_copy(update={"run": params.run.model_copy(update={"shard_llm": True})})
     with chdir(tmp_path), pytest.raises(processes.ProcessesError, match="there is one process"):
         tune.run(sharded)
-    learned = {"train_llm": True, "practice_steps": 2}
-    whole = sharded.model_copy(update={"tune": params.tune.model_copy(update=learned)})
-    with chdir(tmp_path), pytest.raises(TuneError, match="practice_steps to 0"):
-        tune.run(whole)
+    bits = params.tune.model_copy(update={"quantize": "4bit"})
+    with chdir(tmp_path), pytest.raises(TuneError, match=r"tune\.quantize is 4bit; wanted none"):
+        tune.run(sharded.model_copy(update={"tune": bits}))
 
 
 LEARNED = {
