@@ -34,7 +34,11 @@ RESULTS = Path("results")
 def run(group: str) -> dict[str, object]:
     """Measure one group; return its figures with the machine that they are of."""
     began, here = time.perf_counter(), machine()
-    rows = GROUPS[group]()
+    logging.disable(logging.WARNING)
+    try:
+        rows = GROUPS[group]()
+    finally:
+        logging.disable(logging.NOTSET)
     took_s = round(time.perf_counter() - began, 1)
     return {"machine": here, "seconds": took_s, "rows": [asdict(row) for row in rows]}
 
@@ -69,7 +73,6 @@ def main(groups: list[str]) -> None:
     """Run groups, and write what they and earlier runs found."""
     if unknown := set(groups) - set(GROUPS):
         sys.exit(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
-    logging.disable(logging.WARNING)
     file = RESULTS / "bench.json"
     RESULTS.mkdir(exist_ok=True)
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
