@@ -56,22 +56,8 @@ def web(shown: Page, scheme: str) -> Image.Image:
     """Return the web page after a video was dropped and its worst second asked for."""
     with served() as address, tempfile.TemporaryDirectory() as made:
         clip = Path(made) / "bunny.mp4"
-        ffmpeg(
-            [
-                "-ss",
-                "200",
-                "-i",
-                str(FILM),
-                "-t",
-                "24",
-                "-an",
-                "-vf",
-                SPOILED,
-                "-crf",
-                "16",
-                str(clip),
-            ]
-        )
+        piece = ["-ss", "200", "-i", str(FILM), "-t", "24", "-an"]
+        ffmpeg([*piece, "-vf", SPOILED, "-crf", "16", str(clip)])
         shown.open(address, WIDTH_PX, 760, scheme)
         shown.wait("!!document.querySelector('#drop-one input[type=file]')")
         shown.choose("#drop-one input[type=file]", clip)

@@ -9,7 +9,6 @@ whole, where the head also embeds words and reads the text before the video by t
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, distributed, nn
@@ -19,12 +18,10 @@ from torch.distributed.tensor import DTensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from llm_head import processes
-
-if TYPE_CHECKING:  # what it imports is not needed for the type of a name
-    from llm_head.model import LmmVqa
+from llm_head.model import LmmVqa
 
 
-def cut(model: "LmmVqa", device: str) -> None:
+def cut(model: LmmVqa, device: str) -> None:
     """Move a model to a device, its LLM's layers in parts; the model is changed in place.
 
     Args:
@@ -74,7 +71,7 @@ def average(parameters: Iterable[nn.Parameter]) -> None:
             parameter.grad /= processes.count()
 
 
-def gather(model: "LmmVqa") -> None:
+def gather(model: LmmVqa) -> None:
     """Put the trained layers' parameters together, on the first process's CPU, to be saved.
 
     All processes must call it, and the model is not to be run again.

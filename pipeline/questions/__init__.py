@@ -37,10 +37,8 @@ def read(path: Path, name: str) -> list[Question]:
     found: list[Question] = import_module(f"{__name__}.{name}").read(path)
     if not found:
         raise QuestionError(f"{path}: no question in it")
-    twice = [
-        name for name, count in Counter(question.id for question in found).items() if count > 1
-    ]
-    if twice:
+    ids = Counter(question.id for question in found)
+    if twice := [name for name, count in ids.items() if count > 1]:
         raise QuestionError(f"{path}: {len(twice)} ids come more than once, such as {twice[0]!r}")
     return found
 
@@ -57,18 +55,15 @@ def each(
     """
     questions = []
     for number, entry in enumerate(found):
+        where = f"{path} entry {number + 1}"
         try:
             questions.append(make(number, entry))
         except QuestionError as error:
-            raise QuestionError(f"{path} entry {number + 1}: {error}") from error
+            raise QuestionError(f"{where}: {error}") from error
         except KeyError as error:
-            raise QuestionError(
-                f"{path} entry {number + 1}: has no {error}; it has {sorted(entry)[:12]}"
-            ) from error
+            raise QuestionError(f"{where}: has no {error}; it has {sorted(entry)[:12]}") from error
         except (TypeError, ValueError, IndexError, AttributeError) as error:
-            raise QuestionError(
-                f"{path} entry {number + 1}: {error!r}, in {entry!r:.200}"
-            ) from error
+            raise QuestionError(f"{where}: {error!r}, in {entry!r:.200}") from error
     return questions
 
 
