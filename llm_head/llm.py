@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
+_ROUNDING, _ROUNDING_OF_BITS = {"float32": 1e-3, "bfloat16": 0.05}, 0.1  # of hidden states
 _LLM_FILES = (".safetensors", ".bin", ".gguf", ".jinja", "config.json", "tokenizer.json")
 
 
@@ -29,7 +30,8 @@ def load_llm(
         quantize: keep the linear layers' weights in so many bits, by bitsandbytes.
 
     Raises:
-        HeadError: if there is none, it post-processes its logits, or it cannot be quantized here.
+        HeadError: if there is none, it cannot be quantized here, it post-processes its logits, or
+            it does not go by a mask and positions of one's own.
     """
     bits = _bits(quantize, dtype)
     try:
@@ -46,7 +48,7 @@ def load_llm(
         raise HeadError(f"tune.llm {name!r}: cannot be loaded{what}: {error}") from error
     llm.requires_grad_(False)
     llm.train(False)
-    _check_logits(llm, name)
+    _check(llm, name, _ROUNDING[dtype] if bits is None else _ROUNDING_OF_BITS)
     return tokenizer, llm
 
 
@@ -66,7 +68,7 @@ def llm_identity(name: str, llm: Any) -> dict[str, str]:
 def _bits(quantize: str, dtype: str) -> BitsAndBytesConfig | None:
     if quantize == "none":
         return None
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available():  # bitsandbytes' kernels for CPUs have no gradients
         raise HeadError(f"tune.quantize {quantize}: needs a CUDA GPU, found none; set it to none")
     if find_spec("bitsandbytes") is None:
         raise HeadError(
@@ -96,10 +98,40 @@ def on_device(device: str) -> str:
 
 
 @torch.no_grad()
-def _check_logits(llm: PreTrainedModel, name: str) -> None:
-    # logits are computed at few places only, past the LLM's own forward; they must be the same
-    ids = torch.arange(1, 5).unsqueeze(0)
+def _check(llm: PreTrainedModel, name: str, rounding: float) -> None:
+    """Raise HeadError unless the LLM does with four tokens what `LmmVqa` takes for granted.
+
+    Args:
+        rounding: by which hidden states may differ, 1: their largest number.
+    """
+    words: Any = llm.get_input_embeddings()
     head: nn.Module = llm.get_output_embeddings()  # type: ignore[no-untyped-call]
+    device, dtype = words.weight.device, words.weight.dtype
+    ids = torch.arange(1, 5, device=device).unsqueeze(0)
+    # logits are computed at few places only, past the LLM's own forward; they must be the same
     ours = head(llm.base_model(ids, use_cache=False).last_hidden_state)
     if not torch.allclose(llm(ids, use_cache=False).logits, ours, atol=1e-2):
         raise HeadError(f"{name}: the LLM changes its logits after the last layer; not supported")
+    # the fourth token is a branch beside the third; alone it must be the third
+    alone = llm.base_model(ids[:, [0, 1, 3]], use_cache=False).last_hidden_state[:, 2]
+    allowed = torch.ones(4, 4, dtype=torch.bool, device=device).tril()
+    allowed[3, 2] = False
+    mask = torch.zeros(1, 1, 4, 4, dtype=dtype, device=device)
+    mask = mask.masked_fill(~allowed, torch.finfo(dtype).min)
+    positions = torch.tensor([[0, 1, 2, 2]], device=device)
+    try:
+        branch = llm.base_model(
+            inputs_embeds=words(ids), attention_mask=mask, position_ids=positions, use_cache=True
+        )
+        off = (branch.last_hidden_state[:, 3] - alone).abs().max() / alone.abs().max()
+        branch.past_key_values.batch_repeat_interleave(2)
+    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+        off, reason = float("nan"), f" ({error!r})"
+    else:
+        reason = ""
+    if not off < rounding:
+        raise HeadError(
+            f"{name}: the LLM does not go by an attention mask and positions of one's own, or has "
+            f"no cache of keys and values, so questions cannot share a video{reason}; wanted one "
+            "such as Llama, Qwen2, Mistral, Gemma 2 or Phi-3"
+        )

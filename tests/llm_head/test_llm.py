@@ -3,6 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    FalconConfig,
+    GPT2Config,
+    MambaConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+)
 
 from llm_head.llm import HeadError, load_llm, on_device
 from tests.tiny_llm import save_tiny_llm
@@ -50,3 +58,32 @@ def test_a_gpu_that_is_asked_for_by_name_must_be_there(monkeypatch: pytest.Monke
     assert on_device("auto") == on_device("cpu") == "cpu"
     with pytest.raises(HeadError, match="device cuda: PyTorch finds no GPU here"):
         on_device("cuda")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FalconConfig(  # ALiBi has positions of its own
+            vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, alibi=True
+        ),
+        GPT2Config(vocab_size=64, n_embd=16, n_layer=2, n_head=2, tie_word_embeddings=False),
+        MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2),  # no attention at all
+        Qwen2Config(
+            vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1,
+        ),
+    ],
+    ids=lambda config: config.model_type,
+)  # fmt: skip
+def test_only_an_llm_whose_questions_can_share_a_video_is_taken(
+    tmp_path: Path, config: PreTrainedConfig
+) -> None:
+    folder = save_tiny_llm(tmp_path / "llm")
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    if config.model_type in ("gpt2", "qwen2"):
+        _, llm = load_llm(str(folder), "float32")
+        assert llm.config.model_type == config.model_type
+    else:
+        with pytest.raises(HeadError, match=r"questions cannot share a video|cannot be loaded"):
+            load_llm(str(folder), "float32")
