@@ -17,7 +17,8 @@ class TokenShape:
     Attributes:
         tokens: both, spatial or temporal.
         time: ordered: every second is kept, in order; mean: averaged over seconds before the
-            projector, as in the authors' code.
+            projector. The authors' code averages one step later: behind linear and norm of the
+            temporal token, which makes the mean of its seconds another one; the same otherwise.
         seconds: chunks of a video that are read at most, spread evenly.
         spatial: (P, D) of a key frame; (0, 0) if not read.
         temporal: D of a chunk; 0 if not read.
@@ -148,8 +149,8 @@ class Vit(nn.Module):
     """The temporal token joins the spatial ones of its second in a transformer layer.
 
     Source: the authors' code of LMM-VQA, arXiv:2408.14008: linear and norm bring the temporal
-    token to the size of the spatial ones; all pass one new layer of CLIP's ViT, then linear and
-    norm (the norm is `Projector`'s).
+    token to the size of the spatial ones; all pass one new layer of CLIP's ViT, with its quick
+    GELU, then linear and norm (the norm is `Projector`'s).
     """
 
     def __init__(self, shape: TokenShape, width: int) -> None:
@@ -208,9 +209,13 @@ def _sizes(shape: TokenShape) -> dict[str, int]:
 
 def _transformer_layer(size: int) -> nn.Module:
     return nn.TransformerEncoderLayer(
-        size, _heads(size), 4 * size, dropout=0.0, activation="gelu",
+        size, _heads(size), 4 * size, dropout=0.0, activation=_quick_gelu,
         batch_first=True, norm_first=True,
     )  # fmt: skip
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)  # CLIP's own
 
 
 def _heads(size: int) -> int:

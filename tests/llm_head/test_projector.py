@@ -1,7 +1,9 @@
 import pytest
 import torch
+from transformers import CLIPVisionConfig
+from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
-from llm_head.projector import Projector, TokenShape
+from llm_head.projector import Projector, TokenShape, Vit
 
 
 def make(tokens: str = "both", projector: str = "mlp", queries: int = 0) -> Projector:
@@ -98,3 +100,23 @@ def tokens_of(seconds: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_resampler_without_queries_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one query"):
         make("both", "resampler", 0)
+
+
+def test_the_layer_of_vit_is_clips() -> None:
+    config = CLIPVisionConfig(hidden_size=128, num_attention_heads=2, intermediate_size=512)
+    assert config.hidden_act == "quick_gelu"
+    config._attn_implementation = "sdpa"
+    torch.manual_seed(0)
+    theirs = CLIPEncoderLayer(config).eval()
+    ours = Vit(TokenShape("spatial", "ordered", 2, (5, 128), 0, "vit"), 16).eval().layer
+    weights = theirs.state_dict()
+    names = {"self_attn.out_proj": "self_attn.out_proj", "linear1": "mlp.fc1", "linear2": "mlp.fc2"}
+    names |= {"norm1": "layer_norm1", "norm2": "layer_norm2"}
+    with torch.no_grad():
+        for part in ("weight", "bias"):
+            for ourname, name in names.items():
+                ours.get_parameter(f"{ourname}.{part}").copy_(weights[f"{name}.{part}"])
+            heads = [weights[f"self_attn.{name}_proj.{part}"] for name in "qkv"]
+            ours.get_parameter(f"self_attn.in_proj_{part}").copy_(torch.cat(heads))
+        tokens = torch.randn(3, 5, 128)
+        torch.testing.assert_close(ours(tokens), theirs(tokens, attention_mask=None))
