@@ -21,7 +21,8 @@ class Comparison:
 
     Attributes:
         difference: by how many points a is better than b.
-        difference_std: standard deviation of that difference.
+        difference_std: standard deviation of that difference; of two videos seen together it is
+            SPREAD, how far viewers differ, and says nothing of these two.
         a_better: probability that a is better.
         together: whether the head saw both at once, rather than each by itself.
     """
@@ -101,11 +102,14 @@ def words(found: Comparison, a: str, b: str) -> str:
 
     >>> words(Comparison(-12.0, 5.0, 0.01), "A", "B")
     'B is better than A by 12.0 ± 5.0 points (probability 99%, from their two scores)'
+    >>> words(Comparison(17.0, SPREAD, 0.84, together=True), "A", "B")
+    'A is better than B by 17.0 points (probability 84%, seen together)'
     """
     better, worse = (a, b) if found.difference >= 0 else (b, a)
     sure = max(found.a_better, 1 - found.a_better)
     source = "seen together" if found.together else "from their two scores"
+    std = "" if found.together else f" ± {found.difference_std:.1f}"
     return (
-        f"{better} is better than {worse} by {abs(found.difference):.1f} ± "
-        f"{found.difference_std:.1f} points (probability {sure:.0%}, {source})"
+        f"{better} is better than {worse} by {abs(found.difference):.1f}{std} points "
+        f"(probability {sure:.0%}, {source})"
     )
