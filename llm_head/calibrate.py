@@ -64,17 +64,21 @@ def fit_map(score: ArrayLike, mos: ArrayLike) -> ScoreMap | None:
 def calibrate(
     readout: ReadOut, videos: Sequence[Video], caches: Mapping[str, Caches]
 ) -> ScoreMap | None:
-    """Return the map from a head's scores to the MOS of validation videos; None if too few.
+    """Return the map from a head's scores to the MOS of validation videos.
+
+    None if there are too few, or if they are of several data sets: raters of two sets use the scale
+    in two ways, and the map of both would carry the one's into the other.
 
     Args:
         videos: of split val; those without a MOS are left out.
         caches: by dataset, then kind.
     """
-    score, mos = [], []
-    for video in videos:
-        if video.mos is not None:
-            of_set = caches[video.dataset]
-            tokens = read_tokens(of_set, video.video_id, readout.shape, video.cue)
-            score.append(readout.answers([tokens])[0].score)
-            mos.append(video.mos)
-    return fit_map(score, mos)
+    rated = [(video, video.mos) for video in videos if video.mos is not None]
+    if len(rated) < MIN_VIDEOS or len({video.dataset for video, _ in rated}) > 1:
+        return None
+    score = []
+    for video, _ in rated:
+        of_set = caches[video.dataset]
+        tokens = read_tokens(of_set, video.video_id, readout.shape, video.cue)
+        score.append(readout.answers([tokens])[0].score)
+    return fit_map(score, [mos for _, mos in rated])

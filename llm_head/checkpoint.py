@@ -14,7 +14,7 @@ Nothing in it is a pickle.
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +31,7 @@ from llm_head.llm import llm_identity, load_llm, on_device
 from llm_head.model import LmmVqa
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
+from llm_head.readout import EVERYTHING, ReadOut
 from pipeline.cache import Kind, canonical, fingerprint_sha256
 
 if TYPE_CHECKING:  # it loads the trainer, which scoring does without
@@ -52,7 +53,7 @@ class CheckpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class Head:
-    """A tuned head, ready to be asked by `readout.ReadOut(head.model, head.chat, head.level_std)`.
+    """A tuned head, ready to be asked.
 
     Attributes:
         level_std: of the soft labels that it has learned.
@@ -60,6 +61,7 @@ class Head:
         llm_trained: what of the LLM was trained: none, lora or all.
         calibration: from scores to the MOS of the validation videos; None: it had too few.
         compares: whether it has learned from pairs, see `pair.compare_together`.
+        taught: from `instruct.taught`.
     """
 
     model: LmmVqa
@@ -70,6 +72,11 @@ class Head:
     llm_trained: str = "none"
     calibration: ScoreMap | None = None
     compares: bool = False
+    taught: Mapping[str, Sequence[str]] = field(default_factory=lambda: EVERYTHING)
+
+    def readout(self) -> ReadOut:
+        """Return what asks the head the questions that it was taught."""
+        return ReadOut(self.model, self.chat, self.level_std, self.taught)
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,7 @@ def save(
         "fingerprints": read,
         "encoders": {kind: dict(origin.encoders[kind]) for kind in read if kind in origin.encoders},
         "data": {name: dict(facts) for name, facts in origin.data.items()},
+        "taught": {task: list(names) for task, names in tuned.taught.items()},
         "other_tasks": list(origin.other_tasks),
         "random_encoders": [kind for kind, found in read.items() if found.get("random")],
         "best_epoch": tuned.best_epoch,
@@ -180,7 +188,8 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     calibration = _score_map(written.get("calibration"))
     compares = settings.get("pairs", 0) > 0
     std = settings["level_std"]
-    return Head(model, chat, shape, std, random, trained, calibration, compares)
+    taught = written.get("taught", EVERYTHING)  # a checkpoint of before does not say
+    return Head(model, chat, shape, std, random, trained, calibration, compares, taught)
 
 
 def kinds_read(folder: Path) -> tuple[Kind, ...]:
@@ -212,6 +221,7 @@ def identity(folder: Path) -> str:
                 "llm": written["llm"]["identity"],
                 "fingerprints": written["fingerprints"],
                 "calibration": written.get("calibration"),
+                "taught": written.get("taught"),
             }
         ).encode()
     )

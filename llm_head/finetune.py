@@ -13,7 +13,7 @@ from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.fit import fit
-from llm_head.instruct import Record
+from llm_head.instruct import Record, taught
 from llm_head.llm import on_device
 from llm_head.practice import SHARE
 from llm_head.readout import ReadOut
@@ -79,6 +79,8 @@ def fine_tune(
     if work:
         work = work / resume.key(records, caches, config, {"head": start}, on_device(device))
     history, best_epoch = fit(head.model, with_pairs(samples, config), config, device, work)
-    readout = ReadOut(head.model, head.chat, config.level_std)
-    calibration = calibrate(readout, videos["val"], caches)
-    return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration)
+    calibration = calibrate(
+        ReadOut(head.model, head.chat, config.level_std, {}), videos["val"], caches
+    )
+    learned = taught(records, head.taught)
+    return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration, learned)

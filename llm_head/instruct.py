@@ -7,7 +7,7 @@ dataset, split, task, mos, mos_std, mos_source, cue, tokens and choices.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -114,6 +114,35 @@ def build(
                     )
                 )
     return records
+
+
+def taught(
+    records: Iterable[Record], before: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Return which of our own questions training records answer.
+
+    Args:
+        before: what a head was taught already.
+
+    Returns:
+        by task, of impairment and motion the keys of the answers that are there; of others nothing.
+    """
+    before = before or {}
+    said: dict[str, set[str]] = {task: set() for task in before}
+    for record in records:
+        if record.split == "train" and record.task in questions.TASKS:
+            said.setdefault(record.task, set()).update(turn.value for turn in record.conversations)
+    return {
+        task: tuple(
+            key
+            for key, answer in zip(
+                questions.CLOSED.get(task, ()), questions.answers(task), strict=False
+            )
+            if answer in said[task] or key in before.get(task, ())
+        )
+        for task in questions.TASKS
+        if task in said
+    }
 
 
 def _known(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from llm_head.cue import cue
 from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
-from llm_head.readout import Answer, ReadOut, repeatable
+from llm_head.readout import Answer, repeatable
 from llm_head.timeline import timeline
 from pipeline.cache import Kind
 
@@ -43,7 +43,7 @@ def predict(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[dict[st
         table: a manifest of videos that all have tokens.
         caches: by kind.
     """
-    readout = ReadOut(head.model, head.chat, head.level_std)
+    readout = head.readout()
     rows: list[dict[Any, Any]] = table.reindex(columns=LABELS).to_dict("records")
 
     def ask(row: dict[Any, Any]) -> Answer:
@@ -66,7 +66,7 @@ def timelines(head: Head, table: pd.DataFrame, caches: Caches) -> Iterator[list[
     Returns:
         columns `timeline_metrics.SECONDS`.
     """
-    readout = ReadOut(head.model, head.chat, head.level_std)
+    readout = head.readout()
 
     def ask(row: dict[Any, Any]) -> list[dict[str, Any]]:
         video_id = row["video_id"]
@@ -102,7 +102,7 @@ def columns(answer: Answer, calibration: ScoreMap | None) -> dict[str, Any]:
     Args:
         calibration: of the head; without, `score_calibrated` is None.
     """
-    calibrated = None if calibration is None else round(calibration(answer.score), DECIMALS)
+    calibrated = None if calibration is None else rounded(calibration(answer.score))
     levels = zip(LEVELS, answer.level_probs, strict=True)
     return {
         "score": round(answer.score, DECIMALS),
@@ -111,11 +111,16 @@ def columns(answer: Answer, calibration: ScoreMap | None) -> dict[str, Any]:
         "level": answer.level,
         **{f"p_{level}": round(probability, DECIMALS) for level, probability in levels},
         "score_generated": answer.score_generated,
-        "score_digits": round(answer.score_digits, DECIMALS),
-        "score_digits_std": round(answer.score_digits_std, DECIMALS),
+        "score_digits": rounded(answer.score_digits),
+        "score_digits_std": rounded(answer.score_digits_std),
         "impairment_answer": answer.impairment,
         "motion_answer": answer.motion,
     }
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a number as it is written; None: there is none."""
+    return None if value is None else round(value, DECIMALS)
 
 
 def baselines(

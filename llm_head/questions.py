@@ -6,6 +6,7 @@ token of a question is paid for in each training step.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from llm_head.levels import LEVELS
@@ -141,6 +142,10 @@ IMPAIRMENTS = {
     "low_frame_rate": "low frame rate",
 }
 MOTIONS = {"smooth": "smooth", "frozen": "frozen"}
+CLOSED: Mapping[Task, tuple[str, ...]] = {  # keys of the answers that these tasks have
+    "impairment": tuple(IMPAIRMENTS),
+    "motion": tuple(MOTIONS),
+}
 ORDER = ("first", "second")
 # the words in which answers to a task differ
 WORDS: dict[Task, tuple[str, ...]] = {

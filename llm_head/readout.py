@@ -2,10 +2,10 @@
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +23,10 @@ _NUMBER = re.compile(r"(\d|[1-9]\d)\.\d|100\.0")  # what a score looks like when
 _BEGUN = re.compile(r"(\d|[1-9]\d|100)?|(\d|[1-9]\d)\.|100\.")  # and before
 _SPACE = "▁Ġ"  # tokenizers' marks of a leading space
 _LEVEL, _SCORE = 1, 2  # segments of these questions in the tree; 0 is the video
+EVERYTHING: Mapping[str, Sequence[str]] = {
+    "score": (),
+    **{task: tuple(names) for task, names in questions.CLOSED.items()},
+}
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,9 @@ class Answer:
         level_probs: (5,), from bad to excellent.
         score_generated: 0-100, the number that the LLM writes, as in the paper.
         score_digits: 0-100, expectation over all numbers that it could write.
-        score_digits_std: their standard deviation.
-        impairment: key of questions.IMPAIRMENTS; most probable answer.
+        score_digits_std: their standard deviation. All three None: it was taught no numbers.
+        impairment: key of questions.IMPAIRMENTS; the most probable of the answers that the head was
+            taught. None: it was taught less than two.
         impairment_prob: its probability among these answers.
         motion, motion_prob: likewise, of questions.MOTIONS.
     """
@@ -46,17 +51,17 @@ class Answer:
     score_std: float
     level: str
     level_probs: tuple[float, ...]
-    score_generated: float
-    score_digits: float
-    score_digits_std: float
-    impairment: str
-    impairment_prob: float
-    motion: str
-    motion_prob: float
+    score_generated: float | None
+    score_digits: float | None
+    score_digits_std: float | None
+    impairment: str | None
+    impairment_prob: float | None
+    motion: str | None
+    motion_prob: float | None
 
 
 class ReadOut:
-    """Asks the four canonical questions, all in one forward pass that shares the video.
+    """Asks the canonical questions that the head was taught, in one pass that shares the video.
 
     Each video has a pass of its own, on one thread if it is the CPU's: matrix products round
     otherwise in another batch, behind padding or on more threads, which shows in a score's fourth
@@ -67,11 +72,19 @@ class ReadOut:
     where the authors sample freely and put 60 for what does not parse.
     """
 
-    def __init__(self, model: LmmVqa, chat: Chat, level_std: float) -> None:
+    def __init__(
+        self,
+        model: LmmVqa,
+        chat: Chat,
+        level_std: float,
+        taught: Mapping[str, Sequence[str]] = EVERYTHING,
+    ) -> None:
         """Prepare the questions.
 
         Args:
             level_std: of the soft labels that the model has learned.
+            taught: from `instruct.taught`. Whatever it lacks is not asked about: a language model
+                names an impairment as surely when it was never taught any. The level is always.
 
         Raises:
             PromptError: if the tokenizer has no single tokens for the digits and the point.
@@ -80,27 +93,38 @@ class ReadOut:
         self._head: Any = None
         self._segments: list[Segment] = []  # after the video, which is number 0 of the tree
         self._add(chat, "level")
-        self._add(chat, "score")
-        self._impairments = self._add(chat, "impairment", choices=True)
-        self._motions = self._add(chat, "motion", choices=True)
-        self._digits = DigitTree(chat)
-        self._numbers = range(
-            len(self._segments) + 1, len(self._segments) + len(self._digits.nodes)
-        )
-        self._segments += self._digits.segments(_SCORE)
+        self._digits = DigitTree(chat) if "score" in taught else None
+        if self._digits:
+            self._add(chat, "score")
+        self._impairments = self._closed(chat, "impairment", taught)
+        self._motions = self._closed(chat, "motion", taught)
+        if self._digits:
+            at = len(self._segments)
+            self._numbers = range(at + 1, at + len(self._digits.nodes))
+            self._segments += self._digits.segments(_SCORE)
         self._pieces = chat.number_pieces()
         if not set("0123456789.") <= set(self._pieces.values()):
             raise PromptError("the tokenizer has no single tokens for the digits and the point")
 
-    def _add(self, chat: Chat, task: questions.Task, choices: bool = False) -> range:
-        frame = chat.frames[task]
-        self._segments.append(Segment(chat.question(questions.canonical(task)) + frame.stem, 0))
-        question = len(self._segments)
-        if choices:
-            self._segments += [
-                Segment(middle, question, (True,) * len(middle)) for middle in frame.middles
-            ]
-        return range(question + 1, len(self._segments) + 1)
+    def _add(self, chat: Chat, task: questions.Task) -> int:
+        """Add a question; return its place in the tree."""
+        stem = chat.frames[task].stem
+        self._segments.append(Segment(chat.question(questions.canonical(task)) + stem, 0))
+        return len(self._segments)
+
+    def _closed(
+        self, chat: Chat, task: Literal["impairment", "motion"], taught: Mapping[str, Sequence[str]]
+    ) -> dict[str, int]:
+        """Add a question with the answers that were taught; return the place of each by its key."""
+        names = taught.get(task, ())
+        if len(names) < 2:
+            return {}
+        question, places = self._add(chat, task), {}
+        middles = dict(zip(questions.CLOSED[task], chat.frames[task].middles, strict=True))
+        for name in names:
+            self._segments.append(Segment(middles[name], question, (True,) * len(middles[name])))
+            places[name] = len(self._segments)
+        return places
 
     @property
     def shape(self) -> TokenShape:
@@ -137,10 +161,30 @@ class ReadOut:
         words = self._model.logits(hidden[rows, ends[:, _LEVEL]])[:, self._model.level_words]
         (level,) = words.double().softmax(-1).tolist()
         (sums,) = totals(self._model, packed, hidden)
-        nodes = ends[:, [_SCORE, *self._numbers]]
-        digits, stds = self._digits.expectation(self._model.logits(hidden[rows[:, None], nodes]))
-        (number,) = self._generate(hidden[rows, ends[:, _SCORE]], packed, ends[:, _SCORE], cache)
-        return self._answer(level, number, float(digits[0]), float(stds[0]), sums)
+        mean, std = expectation(level)
+        score = mos_of(mean, self._level_std)
+        number = digits = digits_std = None
+        if self._digits:
+            nodes = ends[:, [_SCORE, *self._numbers]]
+            logits = self._model.logits(hidden[rows[:, None], nodes])
+            digits, digits_std = (float(found[0]) for found in self._digits.expectation(logits))
+            at = ends[:, _SCORE]
+            (number,) = self._generate(hidden[rows, at], packed, at, cache)
+        impairment, impairment_prob = _best(sums, self._impairments)
+        motion, motion_prob = _best(sums, self._motions)
+        return Answer(
+            score=score,
+            score_std=std,
+            level=level_of(score),
+            level_probs=tuple(level),
+            score_generated=number,
+            score_digits=digits,
+            score_digits_std=digits_std,
+            impairment=impairment,
+            impairment_prob=impairment_prob,
+            motion=motion,
+            motion_prob=motion_prob,
+        )
 
     def _pass(
         self, videos: Sequence[VideoTokens], segments: Sequence[Segment]
@@ -162,27 +206,6 @@ class ReadOut:
         ends[:, 0] = starts[:, 1] - 1
         ends[:, 1:] += sizes - 1
         return ends
-
-    def _answer(
-        self, level: list[float], number: float, digits: float, digits_std: float, sums: Tensor
-    ) -> Answer:
-        mean, std = expectation(level)
-        score = mos_of(mean, self._level_std)
-        impairment, impairment_prob = _best(sums, self._impairments, list(questions.IMPAIRMENTS))
-        motion, motion_prob = _best(sums, self._motions, list(questions.MOTIONS))
-        return Answer(
-            score=score,
-            score_std=std,
-            level=level_of(score),
-            level_probs=tuple(level),
-            score_generated=number,
-            score_digits=digits,
-            score_digits_std=digits_std,
-            impairment=impairment,
-            impairment_prob=impairment_prob,
-            motion=motion,
-            motion_prob=motion_prob,
-        )
 
     def _generate(self, hidden: Tensor, packed: Packed, ends: Tensor, cache: Any) -> list[float]:
         """Return the numbers written after the score stem, the likeliest allowed token each time.
@@ -260,7 +283,10 @@ def repeatable(model: LmmVqa) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _best(sums: Tensor, segments: range, names: Sequence[str]) -> tuple[str, float]:
-    probabilities = sums[list(segments)].softmax(0)
+def _best(sums: Tensor, places: Mapping[str, int]) -> tuple[str | None, float | None]:
+    """Return the likeliest of some answers and its probability among them; None: there is none."""
+    if not places:
+        return None, None
+    probabilities = sums[list(places.values())].softmax(0)
     best = int(probabilities.argmax())
-    return names[best], float(probabilities[best])
+    return list(places)[best], float(probabilities[best])

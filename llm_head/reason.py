@@ -20,7 +20,7 @@ def reason(
     stretch: range | None = None,
     there: "Answer | None" = None,
 ) -> str:
-    """Return a video's answers as sentences.
+    """Return a video's answers as sentences; "" if the head was taught to answer none of them.
 
     Args:
         answer: about the whole video.
@@ -28,14 +28,17 @@ def reason(
         stretch: `timeline.worst` of it.
         there: the answers about that stretch alone.
     """
-    first = f"{_seen(answer)}."
-    text = first[0].upper() + first[1:]
+    seen = _seen(answer)
+    sentences = [f"{seen[0].upper()}{seen[1:]}."] if seen else []
     if stretch is not None and there is not None:
-        return f"{text} {_where(seconds, stretch)}; there {_seen(there)}."
-    if len(seconds) > 1:
+        what = f"; there {_seen(there)}" if seen else ""
+        sentences.append(f"{_where(seconds, stretch)}{what}.")
+    elif len(seconds) > 1:
         scores = [second.score for second in seconds]
-        return f"{text} No second stands out: they score {min(scores):.0f} to {max(scores):.0f}."
-    return text
+        sentences.append(
+            f"No second stands out: they score {min(scores):.0f} to {max(scores):.0f}."
+        )
+    return " ".join(sentences)
 
 
 def clock(at_s: float) -> str:
@@ -50,12 +53,16 @@ def clock(at_s: float) -> str:
 
 
 def _seen(answer: "Answer") -> str:
-    name = questions.IMPAIRMENTS[answer.impairment]
-    what = "no impairment" if answer.impairment == "none" else f"impaired by {name}"
-    return (
-        f"{_hedge(answer.impairment_prob)} {what} ({answer.impairment_prob:.0%}), "
-        f"motion {_hedge(answer.motion_prob)} {answer.motion} ({answer.motion_prob:.0%})"
-    )
+    parts = []
+    if answer.impairment is not None and answer.impairment_prob is not None:
+        name = questions.IMPAIRMENTS[answer.impairment]
+        what = "no impairment" if answer.impairment == "none" else f"impaired by {name}"
+        parts.append(f"{_hedge(answer.impairment_prob)} {what} ({answer.impairment_prob:.0%})")
+    if answer.motion is not None and answer.motion_prob is not None:
+        parts.append(
+            f"motion {_hedge(answer.motion_prob)} {answer.motion} ({answer.motion_prob:.0%})"
+        )
+    return ", ".join(parts)
 
 
 def _hedge(probability: float) -> str:

@@ -17,7 +17,7 @@ from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
 from llm_head.data import Caches, Video, group, token_shape
 from llm_head.fit import fit
-from llm_head.instruct import Record
+from llm_head.instruct import Record, taught
 from llm_head.llm import llm_identity, load_llm, on_device
 from llm_head.model import LmmVqa
 from llm_head.pairs import WithPairs
@@ -46,14 +46,17 @@ class Tuned:
         chat: the LLM's prompts.
         history: columns step, epoch, train_loss, val_loss, val_srcc; NaN where not measured.
         best_epoch: whose parameters these are.
-        calibration: from scores to the MOS of split val; None: too few videos.
+        calibration: from scores to the MOS of split val; None: too few videos, or those of several
+            sets, whose scales no one map can serve.
+        taught: from `instruct.taught`; what else it is asked, it has not learned.
     """
 
     model: LmmVqa
     chat: Chat
     history: pd.DataFrame
     best_epoch: float
-    calibration: ScoreMap | None = None
+    calibration: ScoreMap | None
+    taught: Mapping[str, Sequence[str]]
 
 
 def tune(
@@ -135,10 +138,10 @@ def tune(
         if not begun:
             practise(model, samples["train"], config.practice_steps, config.seed)
     history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
-    calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
+    calibration = calibrate(ReadOut(model, chat, config.level_std, {}), videos["val"], caches)
     if shard_llm:
         shards.gather(model)
-    return Tuned(model.eval(), chat, history, best_epoch, calibration)
+    return Tuned(model.eval(), chat, history, best_epoch, calibration, taught(records))
 
 
 def videos_of(

@@ -186,7 +186,9 @@ def _show(row: dict[str, Any], as_json: bool) -> None:
         text = f"{'failed':>14}             {_printable(row['error'])}"
     else:
         text = f"{row['score']:6.1f} ± {row['score_std']:4.1f}  {row['level']:<9}  "
-        text += f"{_printable(row['video'])}\n{'':27}{row['reason']}"
+        text += _printable(row["video"])
+        if row["reason"]:
+            text += f"\n{'':27}{row['reason']}"
         if row["timeline"]:
             width = max(20, shutil.get_terminal_size().columns - 27)
             bars = sparkline([second["score"] for second in row["timeline"]], width)

@@ -28,6 +28,10 @@ _TEXT = {
     *("video", "level", "reason", "impairment_answer", "motion_answer"),
     *("sha256", "model", "error"),
 }
+_NOT_ALL = {  # not every model has a map, or was taught these
+    *("score_calibrated", "score_generated", "score_digits", "score_digits_std"),
+    *("impairment_prob", "motion_prob"),
+}
 
 Row = dict[str, Any]
 
@@ -103,7 +107,7 @@ def _parsed(row: list[str]) -> Row:
     if fields["error"]:
         return dict(fields)
     numbers = {
-        k: float(v) if v or k != "score_calibrated" else None  # not every model has a map
+        k: float(v) if v or k not in _NOT_ALL else None
         for k, v in fields.items()
         if k not in (*_TEXT, "timeline")
     }

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from llm_head import ask, card, checkpoint, likelihood, predictions
@@ -22,7 +21,7 @@ from llm_head.calibrate import ScoreMap
 from llm_head.cue import cue
 from llm_head.data import DataError, choose
 from llm_head.pair import Comparison, compare, compare_together
-from llm_head.readout import Answer, ReadOut
+from llm_head.readout import Answer
 from llm_head.reason import reason
 from llm_head.shown import VideoTokens
 from llm_head.timeline import STRIDE_S, WINDOW_S, Second, worst
@@ -82,14 +81,14 @@ class Scored:
             "video": printable(self.video),
             "sha256": self.sha256,
             **predictions.columns(self.answer, self.calibration),
-            "impairment_prob": _rounded(self.answer.impairment_prob),
-            "motion_prob": _rounded(self.answer.motion_prob),
+            "impairment_prob": predictions.rounded(self.answer.impairment_prob),
+            "motion_prob": predictions.rounded(self.answer.motion_prob),
             "reason": self.reason,
             "timeline": [
                 {
                     "start_s": second.start_s,
-                    "score": _rounded(second.score),
-                    "score_std": _rounded(second.score_std),
+                    "score": predictions.rounded(second.score),
+                    "score_std": predictions.rounded(second.score_std),
                     "level": second.level,
                 }
                 for second in self.timeline
@@ -137,7 +136,7 @@ class Scorer:
         folder = Path(model)
         written = checkpoint.read_config(folder)
         self._head = checkpoint.load(folder, written["fingerprints"], device)
-        self._readout = ReadOut(self._head.model, self._head.chat, self._head.level_std)
+        self._readout = self._head.readout()
         self._tokens = FileTokens(
             folder,
             written["fingerprints"],
@@ -253,7 +252,3 @@ class Scorer:
         if self._head.shape.cue == "none":
             return ""
         return cue(self._tokens.facts(path))
-
-
-def _rounded(value: float) -> float:
-    return float(np.round(value, predictions.DECIMALS))

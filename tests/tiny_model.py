@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from llm_head import checkpoint, instruct
 from llm_head.data import token_names
+from llm_head.questions import Task
 from llm_head.tune import tune
 from pipeline.cache import Kind, TokenCache, write_index
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
@@ -35,8 +37,11 @@ def clip_table(folder: Path, count: int = 6) -> pd.DataFrame:
         split = ("train", "train", "val")[number % 3]
         rows.append((f"c{number}", str(path), sha256(path), 15.0 * number, split, f"s{number}"))
     names = ["video_id", "path", "sha256", "mos", "split", "content"]
-    facts = {"impairment": "blur", "motion": "smooth", "mos_source": "synthetic"}
-    return pd.DataFrame(rows, columns=names).assign(**facts)
+    table = pd.DataFrame(rows, columns=names).assign(mos_source="synthetic")
+    odd = table.index % 2 == 1
+    table["impairment"] = np.where(odd, "noise", "blur")
+    table["motion"] = np.where(odd, "frozen", "smooth")
+    return table
 
 
 def make_caches(folder: Path, table: pd.DataFrame) -> dict[Kind, TokenCache]:
@@ -62,9 +67,8 @@ def make_model(folder: Path) -> Path:
     save_tiny_llm(folder / "llm")
     table = clip_table(folder / "clips")
     caches = make_caches(folder / "data/mine", table)
-    records = instruct.build(
-        table, "mine", ["score", "level", "impairment"], token_names(caches), seed=0
-    )
+    tasks: list[Task] = ["score", "level", "impairment", "motion"]
+    records = instruct.build(table, "mine", tasks, token_names(caches), seed=0)
     config = make_config(folder, seconds=4, batch_size=2)
     tuned = tune(records, {"mine": caches}, config, "cpu")
     encoders = {kind: found.model_dump(mode="json") for kind, found in SETTINGS.items()}

@@ -205,10 +205,11 @@ def rounded(value: Any) -> Any:
 
 def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     contents = table["content"].tolist()
-    there = {  # a head that reads one kind of tokens has no baseline of the other
+    there = {  # a head that reads one kind of tokens has no baseline of the other; nor is every
+        # head taught to write numbers, or to name what is wrong
         name: column
         for name, column in PREDICTORS.items()
-        if column not in OPTIONAL_COLUMNS or table[column].notna().any()
+        if column == "score" or table[column].notna().any()
     }
     scores: dict[str, Any] = {
         name: score_metrics(
@@ -223,8 +224,8 @@ def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, 
     }
     answers: dict[str, dict[str, Any]] = {}
     for name, truth in truths.items():
-        if any(truth):
-            given = table[ANSWERS[name]].tolist()
+        given = table[ANSWERS[name]].tolist()
+        if any(truth) and any(given):
             answers[name] = dict(answer_metrics(given, truth, contents, resamples, seed))
             if name in ("level", "impairment"):
                 answers[name]["confusion"] = confusion(given, truth)

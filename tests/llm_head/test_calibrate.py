@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,16 @@ def test_the_map_is_fitted_on_validation_and_kept_in_the_checkpoint(tmp_path: Pa
     assert checkpoint.load(tmp_path / "model", prints, "cpu").calibration == tuned.calibration
     table.loc[table["split"] == "test", "mos"] = 1.0
     assert tune(make_records(table), caches, config, "cpu").calibration == tuned.calibration
+
+
+def test_two_data_sets_have_no_map_in_common(tmp_path: Path) -> None:
+    save_tiny_llm(tmp_path / "llm")
+    table = make_manifest(72)
+    caches = make_caches(tmp_path / "c", table)
+    records = make_records(table)
+    both = [
+        replace(record, dataset="e") if int(record.video[1:]) % 2 else record for record in records
+    ]
+    assert tune(records, {"d": caches}, make_config(tmp_path), "cpu").calibration is not None
+    found = tune(both, {"d": caches, "e": caches}, make_config(tmp_path), "cpu")
+    assert found.calibration is None

@@ -42,6 +42,22 @@ def test_records_are_asked_only_where_the_answer_is_known() -> None:
     assert [r.mos for r in records] == [76.84, 76.84, None, None]
 
 
+def test_what_was_taught_is_what_training_records_answer() -> None:
+    table = manifest(
+        split=["train", "train", "test"], impairment=["noise", "blur", "freeze"], mos=[1, 2, 3.0]
+    )
+    records = build(table, "d", questions.TASKS, seed=0)
+    found = instruct.taught(records)
+    assert found == {"score": (), "level": (), "impairment": ("blur", "noise")}
+    more = build(manifest(impairment=["none"], motion=["frozen"]), "e", questions.TASKS, seed=0)
+    assert instruct.taught(more, found) == {
+        "score": (),
+        "level": (),
+        "impairment": ("none", "blur", "noise"),
+        "motion": ("frozen",),
+    }
+
+
 def test_videos_without_tokens_have_no_records_and_others_name_theirs() -> None:
     table = manifest(mos=[50.0, 60.0])
     (record,) = instruct.build(table, "d", ["score"], {"v1": "abc"}, seed=0)

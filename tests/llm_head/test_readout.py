@@ -57,6 +57,20 @@ def test_answers_are_consistent_and_repeat(tmp_path: Path) -> None:
     assert readout.answers([make_video(1)]) == [answer]
 
 
+def test_only_what_was_taught_is_asked(tmp_path: Path) -> None:
+    model, chat = make_model(tmp_path)
+    (whole,) = ReadOut(model, chat, 12).answers([make_video(1)])
+    taught = {"level": (), "impairment": ("blur", "noise"), "motion": ("smooth",)}
+    (answer,) = ReadOut(model, chat, 12, taught).answers([make_video(1)])
+    assert answer.score == pytest.approx(whole.score, abs=1e-3)
+    assert answer.impairment in ("blur", "noise") and answer.impairment_prob > 0.5
+    assert answer.motion is answer.motion_prob is None  # one answer alone says nothing
+    assert answer.score_generated is answer.score_digits is answer.score_digits_std is None
+    (numbers,) = ReadOut(model, chat, 12, {"level": (), "score": ()}).answers([make_video(1)])
+    assert numbers.score_digits == pytest.approx(whole.score_digits, abs=1e-3)
+    assert numbers.impairment is numbers.motion is None
+
+
 @pytest.mark.parametrize("shape", [SHAPE, SPOKEN])
 def test_answers_do_not_depend_on_batch_position_or_threads(
     tmp_path: Path, shape: TokenShape

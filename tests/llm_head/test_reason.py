@@ -25,6 +25,18 @@ def test_a_reason_is_what_the_model_has_answered() -> None:
     assert reason(other) == "Perhaps no impairment (30%), motion probably frozen (60%)."
 
 
+def test_nothing_is_said_that_was_not_taught() -> None:
+    unknown = {"impairment": None, "impairment_prob": None}
+    of_motion = replace(ANSWER, **unknown)
+    assert reason(of_motion) == "Motion probably smooth (60%)."
+    nothing = replace(of_motion, motion=None, motion_prob=None)
+    assert reason(nothing) == ""
+    seconds = [Second(float(i), s, 5.0, "good") for i, s in enumerate((70, 30, 71))]
+    assert reason(nothing, seconds, range(1, 2), nothing) == (
+        "Worst from 0:01 to 0:02, at 30 where the median second has 70."
+    )
+
+
 def test_a_reason_says_where_and_what_is_there() -> None:
     seconds = [Second(float(i), s, 5.0, "good") for i, s in enumerate((70, 72, 30, 33, 71))]
     there = replace(ANSWER, impairment="freeze", motion="frozen", motion_prob=0.9)
