@@ -50,7 +50,7 @@ KINDS = {
             "Is the playback interrupted?",
             "Does the video stop and then jump?",
         ),
-        {"yes": "Yes, it freezes.", "no": "No, it runs on."},
+        {"yes": "It freezes.", "no": "It runs on."},
     ),
     "medium": Kind(
         (

@@ -103,7 +103,7 @@ def test_conversations_and_questions_are_read_as_those_of_others(
     assert left_out == 0 and {record.split for record in records} == {"train"}
     told = {(r.video, r.task): r.conversations[1].value for r in records}
     assert told["clips/blob_left", "camera"] == "It pans left."
-    assert told["clips/blob_left", "freeze"] == "Yes, it freezes."
+    assert told["clips/blob_left", "freeze"] == "It freezes."
     assert told["clips/blob_down", "light"] == "The picture is dark."
     assert all(record.conversations[1].value in record.choices for record in records)
     asked = questions.read(root / "questions", "mvbench")
