@@ -175,10 +175,10 @@ def on_dask(tasks: int, workers: int) -> tuple[float, float]:
 def simulated(tasks: int, workers: int, task_s: float, overhead_s: float) -> float:
     """Return the seconds that a cluster takes, event by event.
 
-    A worker has up to WINDOW tasks, so it begins the next one at once if there is one. The
+    A worker has one task and WAITING others, so it begins the next one at once if there is one. The
     scheduler deals with one finished task at a time: it takes the result and hands out another.
     """
-    window = extract.WINDOW
+    window = 1 + extract.WAITING
     begun = min(tasks, window * workers)
     queued = [begun // workers + (w < begun % workers) for w in range(workers)]
     ends = [(task_s, w) for w in range(workers) if queued[w]]

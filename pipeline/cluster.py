@@ -34,6 +34,15 @@ def workers(run: RunSettings) -> int:
     return torch.cuda.device_count() if device(run) == "cuda" else CPU_COUNT
 
 
+def at_once(run: RunSettings) -> int:
+    """Return how many videos a local worker decodes at a time.
+
+    On a CPU one, which its core encodes, too. On a GPU one per core that the worker has, for one
+    core decodes less than a GPU encodes.
+    """
+    return max(1, CPU_COUNT // workers(run)) if device(run) == "cuda" else 1
+
+
 @contextmanager
 def connected(run: RunSettings, tasks: int, report: Path | None = None) -> Iterator[Client | None]:
     """Yield a Dask client, or None where the work is done in this process.
@@ -71,7 +80,12 @@ def connected(run: RunSettings, tasks: int, report: Path | None = None) -> Itera
 
 def count_workers(client: Client) -> int:
     """Return how many workers the scheduler has at this moment."""
-    return len(client.scheduler_info()["workers"])
+    return int(client.scheduler_info()["n_workers"])
+
+
+def count_threads(client: Client) -> int:
+    """Return how many tasks they work on at a time."""
+    return int(client.scheduler_info()["total_threads"])
 
 
 @contextmanager
@@ -94,7 +108,7 @@ def _client(run: RunSettings, tasks: int) -> Iterator[Client]:
         dask.config.set(settings),
         _local_cluster(run)(
             n_workers=min(workers(run), tasks),
-            threads_per_worker=1,
+            threads_per_worker=at_once(run),
             local_directory=scratch,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,

@@ -209,14 +209,22 @@ def wanted_fingerprint(target: Target, run: RunSettings) -> dict[str, Any]:
     return fingerprint(target.settings, encoder(target.settings, cluster.device(run)))
 
 
-@functools.cache
 def encoder(settings: SpatialSettings | TemporalSettings, device: str) -> Encoder:
-    """Build an encoder, once per process.
+    """Return an encoder, built once per process.
 
-    On a CPU a process encodes by one thread: with two, sums are added in another order, and now and
-    then the last bit of a token differs. Videos run side by side instead, one per core.
+    On a CPU it runs on one thread: with two, sums are added in another order, and now and then the
+    last bit of a token differs. Videos run side by side instead, one per core.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # a number of each thread that calls
+    with _building:
+        return _built(settings, device)
+
+
+_building = threading.Lock()
+
+
+@functools.cache
+def _built(settings: SpatialSettings | TemporalSettings, device: str) -> Encoder:
     # imported here, so that a worker loads only the library of the encoder it runs
     if isinstance(settings, SpatialSettings):
         from encoders.spatial import SpatialEncoder

@@ -25,7 +25,7 @@ from pipeline.progress import bar
 from pipeline.settings import RunSettings
 from pipeline.storage import free_bytes, storage
 
-WINDOW = 3  # tasks in flight per worker: a video that kills its worker takes few others with it
+WAITING = 2  # tasks for each worker beside what it works on: one that kills it takes few with it
 LOOK_EVERY_S = 5.0  # for workers that have joined or left
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,8 @@ def _window(client: Client) -> Callable[[], int]:
     def window() -> int:
         nonlocal looked, size
         if time.monotonic() - looked > LOOK_EVERY_S:
-            size = WINDOW * max(1, cluster.count_workers(client))
+            waiting = WAITING * max(1, cluster.count_workers(client))
+            size = waiting + max(1, cluster.count_threads(client))
             looked = time.monotonic()
         return size
 

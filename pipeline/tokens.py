@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,8 @@ def _image(
         "libraries": canonical(libraries),
     }
     memory = {"driver": "core", "backing_store": False}
-    with h5py.File("tokens.h5", "w", libver=_FORMAT, **memory) as file:
+    name = f"tokens of thread {threading.get_ident()}"  # HDF5 knows files by name, in memory too
+    with h5py.File(name, "w", libver=_FORMAT, **memory) as file:
         # one chunk of the file per chunk of video: a reader of one second reads one second
         for name, data, chunk in (
             ("tokens", tokens.tokens, (1, *tokens.tokens.shape[1:])),

@@ -11,7 +11,9 @@ set -euo pipefail
 address=${1:?usage: docs/cluster/gpus.sh tcp://HOST:PORT}
 trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
 gpus=$(nvidia-smi --query-gpu=index --format=csv,noheader)
+# as many videos at a time as there are cores for each GPU: a core decodes less than a GPU encodes
+threads=$(($(nproc) / $(wc -w <<<"$gpus")))
 for gpu in $gpus; do
-  CUDA_VISIBLE_DEVICES=$gpu dask worker "$address" --nthreads 1 --name "$(hostname)-gpu$gpu" &
+  CUDA_VISIBLE_DEVICES=$gpu dask worker "$address" --nthreads "$((threads > 0 ? threads : 1))" --name "$(hostname)-gpu$gpu" &
 done
 wait

@@ -16,7 +16,7 @@ from pipeline import extract as extract_module
 from pipeline.cache import FAILURES, INDEX, TokenCache
 from pipeline.cache_tools.pack import pack
 from pipeline.encode import Target
-from pipeline.extract import WINDOW, ExtractError, extract
+from pipeline.extract import WAITING, ExtractError, extract
 from pipeline.labels import read_labels
 from pipeline.plan import plan
 from pipeline.settings import DatasetSettings, RunSettings, SpatialSettings, TemporalSettings
@@ -202,7 +202,7 @@ def test_a_video_that_vanishes_after_the_manifest_is_recorded(folder: Path) -> N
 
 @pytest.mark.slow
 def test_workers_and_one_decode_for_both_give_the_same_bytes(
-    folder: Path, caplog: pytest.LogCaptureFixture
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def both(place: str) -> tuple[Target, Target]:
         return (
@@ -217,9 +217,12 @@ def test_workers_and_one_decode_for_both_give_the_same_bytes(
     with caplog.at_level(logging.INFO, logger="pipeline.cluster"):
         extract(listed, both("dask"), RunSettings(workers=2, device="cpu"))
     assert "2 workers, dashboard http" in caplog.text
+    # as on a GPU: several decoders beside one encoder
+    monkeypatch.setattr("pipeline.cluster.at_once", lambda run: 3)
+    extract(listed, both("threads"), RunSettings(workers=1, device="cpu"))
     files = sorted(p.relative_to(folder / "alone") for p in (folder / "alone").rglob("*/*.*"))
     assert len(files) == 8
-    for place in ("together", "dask"):
+    for place in ("together", "dask", "threads"):
         for file in files:
             assert (folder / place / file).read_bytes() == (folder / "alone" / file).read_bytes()
 
@@ -230,7 +233,7 @@ def test_more_videos_than_fit_in_flight_are_all_encoded(tmp_path: Path) -> None:
         write_moving_video(tmp_path / f"videos/{number}.mp4", number, seconds=0.5)
     extract(table(tmp_path), (spatial(tmp_path),), RunSettings(workers=1, device="cpu"))
     cache = TokenCache(tmp_path / "spatial")
-    assert len(cache.videos) == 9 > WINDOW + 1
+    assert len(cache.videos) == 9 > WAITING + 2
     assert all(len(cache.read(video_id).tokens) == 1 for video_id in cache.videos)
 
 

@@ -48,9 +48,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def fresh_encoders() -> Iterator[None]:
     """Build encoders anew in this test and after it."""
-    encode.encoder.cache_clear()
+    encode._built.cache_clear()
     yield
-    encode.encoder.cache_clear()
+    encode._built.cache_clear()
 
 
 def planned(folder: Path, run: RunSettings = HERE, **changes: object) -> Plan:
@@ -120,7 +120,7 @@ def test_a_raised_version_redoes_all(
     folder: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     monkeypatch.setattr(f"{module}.VERSION", 1000)
-    encode.encoder.cache_clear()
+    encode._built.cache_clear()
     assert planned(folder).reasons == {"made with other settings or weights": 3}
     before = stamps(folder)
     extract(table(folder), (spatial(folder),), HERE)
