@@ -24,7 +24,7 @@ from pipeline.hashes import frame_hash
 from pipeline.settings import load
 from pipeline.video import chunks
 
-THREADS = 2
+THREADS = 1
 CLIP_S = 4
 
 # videos, seconds each, height that most have; of the data sets' papers and label files

@@ -2,6 +2,7 @@
 
     python -m benchmarks.growth tasks 1000000    # so many no-op tasks on a real scheduler
     python -m benchmarks.growth sheet            # docs/scale.md's cost sheet, two minutes
+    python -m benchmarks.growth simulate         # how many GPUs one scheduler keeps busy
 
 An exponent of 1 is a cost in proportion, 0 is none. Times are of processor, in one process.
 """
@@ -30,6 +31,7 @@ from pipeline.encode import Job, Record, Video, encoder
 from pipeline.settings import RunSettings, load
 
 MILLION = 1_000_000
+GPU_S = 0.34  # a video of 8 s on the GPU that docs/scale.md assumes
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,12 @@ def measure(setting: Setting | None = None) -> list[Row]:
         Row("Dask, a task in scheduler and client", 1000 * overhead_s, "core ms", "", size),
         Row("scheduler's memory, a finished task", kept, "bytes", "", size),
     ]
-    gpu_s = 0.34  # a video of 8 s on the GPU that docs/scale.md assumes
     for gpus in setting.gpus:
-        took_s = simulated(setting.simulated, gpus, gpu_s, overhead_s)
-        busy = setting.simulated * gpu_s / gpus / took_s
+        took_s = simulated(setting.simulated, gpus, GPU_S, overhead_s)
+        busy = setting.simulated * GPU_S / gpus / took_s
         rows.append(
             Row(f"simulation, {gpus} GPUs busy", 100 * busy, "%", "all the time",
-                f"{setting.simulated:,} videos of {gpu_s} s on a GPU")
+                f"{setting.simulated:,} videos of {GPU_S} s on a GPU")
         )  # fmt: skip
     return rows
 
@@ -264,10 +265,24 @@ def sheet() -> str:
     return "\n".join(lines)
 
 
+def table_of_simulation(gpus: Sequence[int] = (64, 512, 4096)) -> str:
+    """Return the share of the time that GPUs are busy, by what a task takes in the scheduler."""
+    lines = [f"| scheduler, a task | {' | '.join(f'{n} GPUs' for n in gpus)} |"]
+    lines.append("|---" * (len(gpus) + 1) + "|")
+    for overhead_ms in (1, 2, 3, 6):
+        busy = [
+            MILLION * GPU_S / n / simulated(MILLION, n, GPU_S, overhead_ms / 1000) for n in gpus
+        ]
+        lines.append(f"| {overhead_ms} ms | {' | '.join(f'{share:.0%}' for share in busy)} |")
+    return "\n".join(lines)
+
+
 def main(words: list[str]) -> None:
     """Print what is asked for."""
     if words[:1] == ["sheet"]:
         print(sheet())
+    elif words == ["simulate"]:
+        print(table_of_simulation())
     elif words[:1] == ["tasks"] and len(words) == 2:
         each_s, kept = on_dask(int(words[1]), workers=len(os.sched_getaffinity(0)))
         print(f"{int(words[1]):,} tasks: {1000 * each_s:.2f} core ms and {kept:.0f} bytes each")

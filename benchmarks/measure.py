@@ -59,14 +59,16 @@ def in_turns(
     tasks: Mapping[str, Callable[[], object]],
     turns: int,
     clock: Callable[[], Any] = time.perf_counter,
+    before: Callable[[], object] = lambda: None,
 ) -> dict[str, list[Any]]:
     """Return the times of each task, taken in turns so that all meet the same machine.
 
-    A turn before the first is not counted: it warms up.
+    A turn before the first is not counted: it warms up. Nor is `before`, called before each task.
     """
     times: dict[str, list[Any]] = {name: [] for name in tasks}
     for turn in range(turns + 1):
         for name, task in tasks.items():
+            before()
             began = clock()
             task()
             if turn:
@@ -82,8 +84,10 @@ def processor_s() -> float:
     here = psutil.Process()
     total = time.process_time() + sum(here.cpu_times()[2:4])  # and of children that have ended
     for process in here.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            total += sum(process.cpu_times()[:4])
+        with suppress(psutil.NoSuchProcess, OSError):
+            total += sum(process.cpu_times()[2:4])
+            # Linux's clock of another process: psutil's counts in hundredths of a second
+            total += time.clock_gettime((~process.pid << 3) | 2)
     return total
 
 

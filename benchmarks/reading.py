@@ -33,7 +33,7 @@ from pipeline.video import chunks
 
 FINGERPRINT = {"model": "benchmark", "random": True}
 SHAPES = {  # tokens of a video, and how many videos
-    "demo spatial (2, 2, 360)": ((2, 2, 360), 1000),
+    "demo spatial (2, 2, 352)": ((2, 2, 352), 1000),
     "paper temporal (10, 2304)": ((10, 2304), 500),
     "paper spatial (10, 257, 1024)": ((10, 257, 1024), 40),
 }
@@ -113,18 +113,11 @@ def warm_and_cold(files: Path, packed: Path, size: str, setting: Setting) -> lis
     }
     rows = a_video(caches, shuffled, size, setting)
     for state in ("warm", "cold"):
-        tasks = {
-            name: way if state == "warm" else lambda w=way: (forget(files, packed), w())
-            for name, way in ways.items()
-        }
         if state == "warm":
-            tasks["memcpy"] = lambda: np.copyto(target, source)
+            copying = {"memcpy": lambda: np.copyto(target, source)}
+            times = in_turns({**ways, **copying}, setting.turns)
         else:
-            tasks["forgetting"] = lambda: forget(files, packed)
-        times = in_turns(tasks, setting.turns)
-        if state == "cold":  # what emptying the page cache takes is not reading
-            spent = statistics.median(times.pop("forgetting"))
-            times = {name: [max(t - spent, 1e-9) for t in of] for name, of in times.items()}
+            times = in_turns(ways, setting.turns, before=lambda: forget(files, packed))
         for name in times:
             rate = read_bytes / statistics.median(times[name]) / 1e9
             rows.append(Row(f"{name}, {state}", rate, "GB/s", "", size))

@@ -60,9 +60,11 @@ def main() -> None:
     motion, (tower, _) = i3d_net.I3D(), build(spatial.model, spatial.pretrained, spatial.size_px)
     if temporal.pretrained != "random":
         load_strictly(motion, read_state_dict(Path(temporal.pretrained)), temporal.pretrained)
+    # timm's name of where a stage ends: blocks.4
+    blocks = int(tower.trunk.feature_info[int(spatial.layers[-1])]["module"].split(".")[1]) + 1
     plain = {
         "I3D": Motion(onednn.fold(motion.eval()), temporal.layers[-1]),
-        "EfficientNet-Lite0": Stages(tower.eval(), int(spatial.layers[-1]) + 1),
+        "EfficientNet-Lite0": Stages(tower.eval(), blocks),
     }
     side = temporal.size_px
     inputs = {

@@ -32,7 +32,7 @@ SETTINGS: dict[str, Callable[[Path], list[Row]]] = {
     ),
     "reading": lambda _: reading.measure(
         reading.Setting(
-            shapes=("demo spatial (2, 2, 360)",), share=0.01, turns=1, loaders=(0,), grid=1
+            shapes=("demo spatial (2, 2, 352)",), share=0.01, turns=1, loaders=(0,), grid=1
         )
     ),
     "heads": lambda folder: heads.measure(
