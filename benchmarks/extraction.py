@@ -59,7 +59,7 @@ class Setting:
     heights: tuple[int, ...] = (270, 720, 1080)
     seconds: float = 8  # as most videos of LSVQ and KoNViD-1k are long
     turns: int = 2
-    videos: int = 12  # of the runs on several workers: a stage has a start and an end, too
+    videos: int = 8  # of the runs on several workers: a stage has a start and an end, too
     workers: int = len(os.sched_getaffinity(0))  # 0: one, in this process
 
 

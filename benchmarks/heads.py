@@ -28,7 +28,7 @@ from llm_head.data import group, read_tokens, token_names, token_shape
 from llm_head.llm import load_llm
 from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
-from llm_head.readout import ReadOut, repeatable
+from llm_head.readout import EVERYTHING, ReadOut, repeatable
 from llm_head.samples import Samples, collate
 from llm_head.shown import VideoTokens, pad
 from llm_head.tune import Tuned, samples_of
@@ -301,7 +301,7 @@ def commands(
     )
     prints = {kind: cache.fingerprint for kind, cache in caches.items()}
     history = pd.DataFrame(columns=["step", "epoch", "train_loss", "val_loss", "val_srcc"])
-    tuned = Tuned(head.model, head.chat, history, 0.0)
+    tuned = Tuned(head.model, head.chat, history, 0.0, None, EVERYTHING)
     checkpoint.save(folder / "model", tuned, head.config, prints, origin)
     clip = str(table["path"][0])
     program = [str(Path(sys.executable).parent / "lmm-vqa"), "score", "--model", "model"]

@@ -2,19 +2,24 @@
 
 The plain loop is that of SimpleVQA's and LMM-VQA's own code: every frame is decoded and made RGB,
 one pass per encoder, one `.npy` per second. PyAV stands for OpenCV here, which is no dependency;
-both call FFmpeg. The encoders are this project's in all ways, so what differs is what is around.
+both call FFmpeg. It runs the same networks and weights as PyTorch runs them, on all cores, and
+resizes with Pillow; "our encoders" is the same loop with this project's.
 """
 
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import av
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.extraction import cluster, stage
@@ -31,7 +36,8 @@ from benchmarks.measure import (
 from encoders import prepare
 from encoders.temporal import SlowFastEncoder
 from pipeline.cache import Kind
-from pipeline.encode import Encoder
+from pipeline.encode import Encoder, _built
+from pipeline.settings import TemporalSettings
 from pipeline.video import chunks
 
 KINDS: tuple[Kind, ...] = ("spatial", "temporal")
@@ -43,7 +49,7 @@ class Setting:
 
     heights: tuple[int, ...] = (270, 1080)
     seconds: float = 4
-    videos: int = 8
+    videos: int = 8  # at 1080 lines; as many more below as they have fewer lines
     turns: int = 1
     workers: int = len(os.sched_getaffinity(0))
     slowfast_px: int = 224  # 0: not measured
@@ -53,22 +59,25 @@ def measure(setting: Setting | None = None) -> list[Row]:
     """Return the figures of this group."""
     setting, nets = setting or Setting(), networks()
     rows: list[Row] = []
+    theirs, ours_too = as_torch_runs_them(nets), {kind: nets.built(kind) for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder, cluster(setting.workers) as run:
         for height in setting.heights:
             clip = made_up_video(Path(folder) / f"{height}.mp4", height, setting.seconds)
-            videos = [clip] * setting.videos
+            videos = [clip] * (setting.videos * max(1, max(setting.heights) // height))
             ours = stage(videos, "both", nets, run)
             ways = {
                 "ours": ours,
-                "plain": lambda v=videos: plain(v, nets),
+                "plain": lambda v=videos: plain(v, theirs, nets),
+                "our encoders": lambda v=videos: plain(v, ours_too, nets),
                 "twice": lambda v=videos: [stage(v, kind, nets, run)() for kind in KINDS],
                 "loader": lambda v=videos: by_loader(v, nets, setting.workers),
             }
             wall, cpu = apart(in_turns(ways, setting.turns, clocks))
-            size = f"{setting.videos} videos of {setting.seconds:g} s, {height} lines"
+            size = f"{len(videos)} videos of {setting.seconds:g} s, {height} lines"
             name = f"`extract`, {setting.workers} workers, times faster"
             for way, against, goal in (
-                ("plain", "a plain loop, torch on all cores", ">= 3"),
+                ("plain", "a plain loop", ">= 3"),
+                ("our encoders", "a plain loop with our encoders", ""),
                 ("twice", "one pass per encoder", ""),
                 ("loader", f"a DataLoader of {setting.workers} workers that decode", ""),
             ):
@@ -110,9 +119,39 @@ def tokens_of(path: Path, kind: Kind, encode: Encoder, frames: int) -> Iterator[
             yield encode([np.stack([second[n * len(second) // frames] for n in range(frames)])])[0]
 
 
-def plain(videos: Sequence[Path], nets: Networks) -> None:
+def as_torch_runs_them(nets: Networks) -> dict[Kind, Encoder]:
+    """Return encoders without what `encoders.onednn` does, whose clips Pillow resizes."""
+    settings: dict[Kind, Any] = {"spatial": nets.spatial, "temporal": nets.temporal}
+
+    def same(net: Any, *_: object) -> Any:
+        return net
+
+    names = ("spatial.fold", "i3d.fold", "temporal.fold", "onednn.through_onednn")
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(patch(f"encoders.{name}", same))
+        made = {kind: _built.__wrapped__(of, "cpu") for kind, of in settings.items()}
+    return {"spatial": made["spatial"], "temporal": _Pillow(made["temporal"], nets.temporal)}
+
+
+class _Pillow:
+    """An encoder of clips whose frames are resized beforehand, one by one."""
+
+    def __init__(self, encode: Encoder, settings: TemporalSettings) -> None:
+        self._encode, self._side = encode, settings.size_px
+        self.fingerprint, self.random = encode.fingerprint, encode.random
+
+    def __call__(self, clips: Any) -> np.ndarray:
+        side = (self._side, self._side)
+        small = [
+            [np.asarray(Image.fromarray(f).resize(side, Image.Resampling.BILINEAR)) for f in clip]
+            for clip in clips
+        ]
+        return self._encode([np.stack(frames) for frames in small])
+
+
+def plain(videos: Sequence[Path], encoders: Mapping[Kind, Encoder], nets: Networks) -> None:
     """Encode videos one after the other, an encoder at a time, a file per second."""
-    encoders: dict[Kind, Encoder] = {kind: nets.built(kind) for kind in KINDS}
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as scratch:
         for kind, encode in encoders.items():
@@ -152,9 +191,10 @@ def by_loader(videos: Sequence[Path], nets: Networks, workers: int) -> None:
 def difference(path: Path, kind: Kind, nets: Networks) -> float:
     """Return by how much a plain loop's token differs at most; 1: the token's largest number."""
     encode, frames = nets.built(kind), nets.temporal.frames
+    other = as_torch_runs_them(nets)[kind]
     found = chunks(path, frames)
     ours = [encode([c.key_frame if kind == "spatial" else c.clip])[0].astype(float) for c in found]
-    theirs = [token.astype(float) for token in tokens_of(path, kind, encode, frames)]
+    theirs = [token.astype(float) for token in tokens_of(path, kind, other, frames)]
     return max(
         float(np.abs(a - b).max() / np.abs(a).max()) for a, b in zip(ours, theirs, strict=True)
     )
