@@ -30,7 +30,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from llm_head import instruct, predictions
+from llm_head import checkpoint, instruct, predictions
 from llm_head.bootstrap import content_codes, counted_ranks, interval, pearson, resample_counts
 from llm_head.checkpoint import Head
 from llm_head.config import TuneConfig
@@ -137,10 +137,7 @@ def planned(params: Params, variant: str, seed: int) -> Run:
 
 def make(run: Run, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Tune the head of a run and write what it says of the test videos."""
-    config, caches = run.config, run.caches
-    tuned = tune(run.records, {"demo": caches["demo"]}, config, device)
-    shape = tuned.model.projector.shape
-    head = Head(tuned.model, tuned.chat, shape, config.level_std, (), taught=tuned.taught)
+    caches, head = run.caches, tuned_head(run, device)
     whole = manifest.read(layout.manifest("demo"))
     found = {}
     for name in SETS:
@@ -161,6 +158,19 @@ def make(run: Run, device: Literal["auto", "cpu", "cuda"]) -> None:
         rows.to_csv(tmp / f"{name}.csv", index=False)
     (tmp / ABOUT).write_text(json.dumps({**run.about(), "commit": commit()}) + "\n")
     tmp.rename(run.folder)
+
+
+def tuned_head(run: Run, device: Literal["auto", "cpu", "cuda"]) -> Head:
+    """Return the head of a run; the one that `make demo` has tuned, if that is the one."""
+    config = run.config
+    if run.beside and (layout.MODEL / checkpoint.CONFIG).is_file():
+        made = checkpoint.read_config(layout.MODEL)
+        if canonical(made["settings"]) == canonical(asdict(config)):
+            prints = {kind: cache.fingerprint for kind, cache in run.caches["demo"].items()}
+            return checkpoint.load(layout.MODEL, prints, device)
+    tuned = tune(run.records, {"demo": run.caches["demo"]}, config, device)
+    shape = tuned.model.projector.shape
+    return Head(tuned.model, tuned.chat, shape, config.level_std, (), taught=tuned.taught)
 
 
 def commit() -> str:
