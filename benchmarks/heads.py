@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import ROOT, Networks, Row, in_turns, made_up_video, networks, ratio
-from llm_head import checkpoint, instruct, questions
+from llm_head import checkpoint, instruct, lora, questions
 from llm_head.config import TuneConfig
 from llm_head.data import group, read_tokens, token_names, token_shape
 from llm_head.llm import load_llm
@@ -148,6 +148,8 @@ class Untuned:
         tokenizer, llm = load_llm(self.config.llm, self.config.dtype)
         self.chat = Chat(tokenizer)
         config = self.config
+        if config.lora_rank:
+            llm = lora.add(llm, config.lora_rank)
         first = str(table["video_id"][0])
         self.shape = token_shape(caches, first, config.tokens, config.time, config.seconds)
         self.model = LmmVqa(
@@ -176,7 +178,8 @@ def tuning(
     made: dict[str, dict[Kind, Tokens]] = {}
     raw = {kind: Anew(kind, paths, nets, made) for kind in caches}
     from_cache, anew = head.samples(table, caches, names), head.samples(table, raw, names)
-    optimizer = torch.optim.AdamW(head.model.projector.parameters(), lr=1e-4)
+    trained = [parameter for parameter in head.model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4)
 
     def batch(samples: Samples) -> dict[str, Tensor]:
         return collate([samples[n] for n in range(len(samples))])

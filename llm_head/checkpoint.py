@@ -176,7 +176,10 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
             "run stage tune again"
         )
     if trained == "lora":
-        llm = lora.load(llm, folder / ADAPTER)
+        try:
+            llm = lora.load(llm, folder / ADAPTER)
+        except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+            raise CheckpointError(f"{folder / ADAPTER}: cannot be read: {error}") from error
     chat = Chat(tokenizer)
     model = LmmVqa(llm, shape, chat)
     try:

@@ -112,6 +112,14 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "model", FOUND, "cpu")
 
 
+def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path, lora_rank=2)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    shutil.rmtree(tmp_path / "model" / "adapter")
+    with pytest.raises(CheckpointError, match=r"model/adapter: cannot be read"):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+
+
 def test_the_loaded_model_is_ready_to_be_asked(tmp_path: Path) -> None:
     tuned, config = make(tmp_path)
     checkpoint.save(tmp_path / "model", tuned, config, FOUND)
