@@ -165,7 +165,7 @@ def tuned_head(run: Run, device: Literal["auto", "cpu", "cuda"]) -> Head:
     config = run.config
     if run.beside and (layout.MODEL / checkpoint.CONFIG).is_file():
         made = checkpoint.read_config(layout.MODEL)
-        if canonical(made["settings"]) == canonical(asdict(config)):
+        if [*made["data"]] == ["demo"] and canonical(made["settings"]) == canonical(asdict(config)):
             prints = {kind: cache.fingerprint for kind, cache in run.caches["demo"].items()}
             return checkpoint.load(layout.MODEL, prints, device)
     tuned = tune(run.records, {"demo": run.caches["demo"]}, config, device)

@@ -187,8 +187,16 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{folder / PROJECTOR}: cannot be read: {error}") from error
     model.to(on_device(device)).eval()
+    if shape.projector == "vit" and "taught" not in written:
+        raise CheckpointError(
+            f"{folder}: its vit projector was tuned with another activation than CLIP's own, which "
+            "it has now; run stage tune again"
+        )
     random = tuple(written["random_encoders"])
     calibration = _score_map(written.get("calibration"))
+    rated = [name for name, of in written.get("data", {}).items() if of["mos_source"] != "none"]
+    if len(rated) > 1:  # checkpoints of before had one map for the scales of all
+        calibration = None
     compares = settings.get("pairs", 0) > 0
     std = settings["level_std"]
     taught = written.get("taught", EVERYTHING)  # a checkpoint of before does not say
@@ -224,7 +232,7 @@ def identity(folder: Path) -> str:
                 "llm": written["llm"]["identity"],
                 "fingerprints": written["fingerprints"],
                 "calibration": written.get("calibration"),
-                "taught": written.get("taught"),
+                **({"taught": written["taught"]} if "taught" in written else {}),
             }
         ).encode()
     )

@@ -125,7 +125,7 @@ def _check(llm: PreTrainedModel, name: str, rounding: float) -> None:
         )
         off = (branch.last_hidden_state[:, 3] - alone).abs().max() / alone.abs().max()
         branch.past_key_values.batch_repeat_interleave(2)
-    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever such a model trips over
         off, reason = float("nan"), f" ({error!r})"
     else:
         reason = ""
@@ -133,5 +133,5 @@ def _check(llm: PreTrainedModel, name: str, rounding: float) -> None:
         raise HeadError(
             f"{name}: the LLM does not go by an attention mask and positions of one's own, or has "
             f"no cache of keys and values, so questions cannot share a video{reason}; wanted one "
-            "such as Llama, Qwen2, Mistral, Gemma 2 or Phi-3"
+            "such as Llama, Qwen2, Mistral or Phi-3"
         )

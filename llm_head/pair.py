@@ -21,14 +21,13 @@ class Comparison:
 
     Attributes:
         difference: by how many points a is better than b.
-        difference_std: standard deviation of that difference; of two videos seen together it is
-            SPREAD, how far viewers differ, and says nothing of these two.
+        difference_std: standard deviation of that difference; None: they were seen together.
         a_better: probability that a is better.
         together: whether the head saw both at once, rather than each by itself.
     """
 
     difference: float
-    difference_std: float
+    difference_std: float | None
     a_better: float
     together: bool = False
 
@@ -73,14 +72,14 @@ def compare_together(model: LmmVqa, chat: Chat, a: VideoTokens, b: VideoTokens) 
     """
     keys = [(v.spatial.tobytes(), v.temporal.tobytes(), v.seconds, v.cue) for v in (a, b)]
     if keys[0] == keys[1]:
-        return Comparison(0.0, SPREAD, 0.5, together=True)
+        return Comparison(0.0, None, 0.5, together=True)
     swapped = keys[0] > keys[1]
     odds = _log_odds(model, chat, *((b, a) if swapped else (a, b)))
     sure = float(expit(abs(odds)))  # at least a half, so that 1 - sure has no rounding
     points = min(100.0, SPREAD * float(ndtri(sure)))
     if (odds > 0) != swapped:
-        return Comparison(points, SPREAD, sure, together=True)
-    return Comparison(-points, SPREAD, 1 - sure, together=True)
+        return Comparison(points, None, sure, together=True)
+    return Comparison(-points, None, 1 - sure, together=True)
 
 
 def _log_odds(model: LmmVqa, chat: Chat, first: VideoTokens, second: VideoTokens) -> float:
@@ -102,13 +101,13 @@ def words(found: Comparison, a: str, b: str) -> str:
 
     >>> words(Comparison(-12.0, 5.0, 0.01), "A", "B")
     'B is better than A by 12.0 ± 5.0 points (probability 99%, from their two scores)'
-    >>> words(Comparison(17.0, SPREAD, 0.84, together=True), "A", "B")
+    >>> words(Comparison(17.0, None, 0.84, together=True), "A", "B")
     'A is better than B by 17.0 points (probability 84%, seen together)'
     """
     better, worse = (a, b) if found.difference >= 0 else (b, a)
     sure = max(found.a_better, 1 - found.a_better)
     source = "seen together" if found.together else "from their two scores"
-    std = "" if found.together else f" ± {found.difference_std:.1f}"
+    std = "" if found.difference_std is None else f" ± {found.difference_std:.1f}"
     return (
         f"{better} is better than {worse} by {abs(found.difference):.1f}{std} points "
         f"(probability {sure:.0%}, {source})"

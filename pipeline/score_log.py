@@ -111,7 +111,8 @@ def _parsed(row: list[str]) -> Row:
         for k, v in fields.items()
         if k not in (*_TEXT, "timeline")
     }
-    return {**fields, **numbers, "timeline": json.loads(fields["timeline"])}
+    answers = {k: fields[k] or None for k in ("impairment_answer", "motion_answer")}
+    return {**fields, **answers, **numbers, "timeline": json.loads(fields["timeline"])}
 
 
 def _text(rows: Iterable[Row]) -> str:

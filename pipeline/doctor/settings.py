@@ -65,9 +65,11 @@ def scheduler(params: Params) -> Check:
         return Check(name, "ok", f"run.scheduler is {address}: none needed")
     from distributed import Client
 
+    from pipeline.cluster import count_workers
+
     try:
         with Client(address, timeout=TIMEOUT_S) as client:
-            workers = len(client.scheduler_info()["workers"])
+            workers = count_workers(client)
     except (OSError, ValueError) as error:
         return Check(name, "problem", f"{address}: {error}", "start it, or mend run.scheduler")
     if not workers:

@@ -7,7 +7,6 @@ from transformers import (
     AutoModelForCausalLM,
     FalconConfig,
     GPT2Config,
-    MambaConfig,
     PreTrainedConfig,
     Qwen2Config,
 )
@@ -67,7 +66,6 @@ def test_a_gpu_that_is_asked_for_by_name_must_be_there(monkeypatch: pytest.Monke
             vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, alibi=True
         ),
         GPT2Config(vocab_size=64, n_embd=16, n_layer=2, n_head=2, tie_word_embeddings=False),
-        MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2),  # no attention at all
         Qwen2Config(
             vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
             num_attention_heads=2, num_key_value_heads=1,
@@ -85,5 +83,5 @@ def test_only_an_llm_whose_questions_can_share_a_video_is_taken(
         _, llm = load_llm(str(folder), "float32")
         assert llm.config.model_type == config.model_type
     else:
-        with pytest.raises(HeadError, match=r"questions cannot share a video|cannot be loaded"):
+        with pytest.raises(HeadError, match="questions cannot share a video"):
             load_llm(str(folder), "float32")

@@ -89,8 +89,12 @@ def test_cue_and_markers_are_told_alike_from_a_manifest_and_from_a_file(
             second["score"] for second in seconds
         ]
     # taught score and level only: it has no reason to give, but knows where it is worst
-    assert {found.answer.impairment for found in scored} == {row["motion_answer"] for row in rows}
-    assert {found.answer.impairment for found in scored} == {None}
+    assert (
+        {row["impairment_answer"] for row in rows}
+        == {row["motion_answer"] for row in rows}
+        == {None}
+    )
+    assert {(found.answer.impairment, found.answer.motion) for found in scored} == {(None, None)}
     assert all(found.reason.startswith(("No second", "Worst from")) for found in scored)
     assert scorer.score(clips[0]).row()["reason"] == ""
     untold = predictions.predict(head, table.assign(fps=30.0, size_bytes=10_000_000), caches)
