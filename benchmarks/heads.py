@@ -307,10 +307,15 @@ def commands(
     tuned = Tuned(head.model, head.chat, history, 0.0, None, EVERYTHING)
     checkpoint.save(folder / "model", tuned, head.config, prints, origin)
     clip = str(table["path"][0])
+    # each of another content, for the same one is not encoded twice
+    more = [
+        str(made_up_video(folder / f"{n}.mp4", setting.clip_height, setting.clip_s - n / 30))
+        for n in (1, 2)
+    ]
     program = [str(Path(sys.executable).parent / "lmm-vqa"), "score", "--model", "model"]
     ways = {
         "one": [*program, clip],
-        "three": [*program, clip, clip, clip],
+        "three": [*program, clip, *more],
         "import": [sys.executable, "-c", "import torch"],
     }
 

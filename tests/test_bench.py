@@ -39,7 +39,7 @@ SETTINGS: dict[str, Callable[[Path], list[Row]]] = {
         heads.Setting(
             tiny_params(save_tiny_llm(folder / "llm")),
             **{"llm": folder / "llm", "clips": 2, "clip_s": 1, "clip_height": 64},
-            **{"turns": 1, "batch": 2, "commands": False},
+            **{"turns": 1, "batch": 2},
         )
     ),
     "growth": lambda _: growth.measure(
