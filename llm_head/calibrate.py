@@ -80,5 +80,5 @@ def calibrate(
     for video, _ in rated:
         of_set = caches[video.dataset]
         tokens = read_tokens(of_set, video.video_id, readout.shape, video.cue)
-        score.append(readout.answers([tokens])[0].score)
+        score.append(readout.levels([tokens])[0][0])
     return fit_map(score, [mos for _, mos in rated])

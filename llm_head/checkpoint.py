@@ -187,19 +187,20 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{folder / PROJECTOR}: cannot be read: {error}") from error
     model.to(on_device(device)).eval()
-    if shape.projector == "vit" and "taught" not in written:
+    of_before = "taught" not in written
+    if of_before and shape.projector == "vit":
         raise CheckpointError(
             f"{folder}: its vit projector was tuned with another activation than CLIP's own, which "
             "it has now; run stage tune again"
         )
     random = tuple(written["random_encoders"])
     calibration = _score_map(written.get("calibration"))
-    rated = [name for name, of in written.get("data", {}).items() if of["mos_source"] != "none"]
-    if len(rated) > 1:  # checkpoints of before had one map for the scales of all
-        calibration = None
+    sources = [facts.get("mos_source") for facts in written.get("data", {}).values()]
+    if of_before and len([source for source in sources if source != "none"]) > 1:
+        calibration = None  # one map for the scales of several sets
     compares = settings.get("pairs", 0) > 0
     std = settings["level_std"]
-    taught = written.get("taught", EVERYTHING)  # a checkpoint of before does not say
+    taught = EVERYTHING if of_before else written["taught"]  # it does not say
     return Head(model, chat, shape, std, random, trained, calibration, compares, taught)
 
 

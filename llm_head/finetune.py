@@ -79,8 +79,7 @@ def fine_tune(
     if work:
         work = work / resume.key(records, caches, config, {"head": start}, on_device(device))
     history, best_epoch = fit(head.model, with_pairs(samples, config), config, device, work)
-    calibration = calibrate(
-        ReadOut(head.model, head.chat, config.level_std, {}), videos["val"], caches
-    )
+    readout = ReadOut(head.model, head.chat, config.level_std)
+    calibration = calibrate(readout, videos["val"], caches)
     learned = taught(records, head.taught)
     return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration, learned)

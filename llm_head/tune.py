@@ -138,7 +138,7 @@ def tune(
         if not begun:
             practise(model, samples["train"], config.practice_steps, config.seed)
     history, best_epoch = fit(model, with_pairs(samples, config), config, device, work)
-    calibration = calibrate(ReadOut(model, chat, config.level_std, {}), videos["val"], caches)
+    calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     if shard_llm:
         shards.gather(model)
     return Tuned(model.eval(), chat, history, best_epoch, calibration, taught(records))
