@@ -56,12 +56,12 @@ OF_FROZEN: dict[str, dict[str, Any]] = {
     "projector resampler": {"projector": "resampler", "queries": 4},
     "hard levels": {"level_std": 0},
     "ranking loss": {"rank_weight": 1.0},
+    "answers weigh a quarter": {"answer_weight": 0.25},
     "size cue": {"cue": "text"},
     "second markers": {"markers": True},
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "no practice": {"practice_steps": 0, "align_weight": 3.0},
     "frozen LLM": FROZEN,
     **{f"frozen LLM, {name}": {**FROZEN, **changed} for name, changed in OF_FROZEN.items()},
 }
@@ -186,8 +186,8 @@ def commit() -> str:
 def shown(head: Head, caches: Caches, video: str) -> float:
     """Return the score, 10-90, of the level words that a video's tokens are nearest to."""
     tokens = pad([read_tokens(caches, video, head.shape)])
-    projected = head.model.projector(tokens["spatial"], tokens["temporal"])
-    (levels,) = head.model.alignment.shown(projected, tokens["seconds"])
+    projected = head.model.projector(**tokens)
+    (levels,) = head.model.alignment.shown(*projected)
     return float(levels.double() @ torch.from_numpy(CENTRES))
 
 

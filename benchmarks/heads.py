@@ -153,7 +153,13 @@ class Untuned:
         first = str(table["video_id"][0])
         self.shape = token_shape(caches, first, config.tokens, config.time, config.seconds)
         self.model = LmmVqa(
-            llm, self.shape, self.chat, config.dropout, config.align_weight, config.rank_weight
+            llm,
+            self.shape,
+            self.chat,
+            dropout=config.dropout,
+            align_weight=config.align_weight,
+            rank_weight=config.rank_weight,
+            answer_weight=config.answer_weight,
         )
 
     def samples(self, table: pd.DataFrame, caches: Any, names: Mapping[str, str]) -> Samples:
@@ -190,9 +196,8 @@ def tuning(
     def aligned(samples: Samples) -> None:
         found = [samples.shown(n, 0) for n in range(len(samples))]
         tokens = pad([tokens for tokens, _ in found])
-        projected = head.model.projector(tokens["spatial"], tokens["temporal"])
         words = torch.stack([words for _, words in found])
-        learn(head.model.alignment(projected, tokens["seconds"], words))
+        learn(head.model.alignment(*head.model.projector(**tokens), words))
 
     def learn(loss: Tensor) -> None:
         optimizer.zero_grad()
@@ -271,8 +276,7 @@ class Written:
     def __call__(self, videos: list[VideoTokens]) -> Tensor:
         """Return the ids of the answers."""
         model: Any = self._head.model
-        tokens = pad(videos)
-        seen = model.projector(tokens["spatial"], tokens["temporal"]).flatten(1, 2)
+        seen = model.projector(**pad(videos))[0].flatten(1, 2)
         before, after = model.embed(model.head), model.embed(self._question)
         parts = [part.expand(len(videos), -1, -1) for part in (before, seen, after)]
         embeds = torch.cat(parts, dim=1)

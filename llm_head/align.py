@@ -42,7 +42,7 @@ def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
         words = torch.stack([words for _, words in found]).to(device)
         words = mixed_words(words, other, model.alignment.tasks)
         parts = [mixed(batch[kind], seconds, other) for kind in ("spatial", "temporal")]
-        loss: Tensor = model.alignment(model.projector(*parts), seconds, words)
+        loss: Tensor = model.alignment(*model.projector(*parts, seconds), words)
         return loss
 
     parameters = list(model.projector.parameters())

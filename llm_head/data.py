@@ -98,8 +98,7 @@ def choose(
         cue: of the video, see `llm_head.cue`.
 
     Returns:
-        k seconds, at most shape.seconds, and 1 where time is mean; a part that is not read has P
-        or D 0.
+        k seconds, at most shape.seconds; a part that is not read has P or D 0.
 
     Raises:
         DataError: if the shape differs from `shape`, or the two parts from each other.
@@ -116,10 +115,9 @@ def choose(
     seconds = spread(next(iter(counts.values())), shape.seconds)
     parts = []
     for kind, size in sizes.items():
-        array = tokens.get(kind, np.zeros((seconds.max() + 1, *size)))[seconds].astype(np.float32)
-        parts.append(array.mean(axis=0, keepdims=True) if shape.time == "mean" else array)
-    shown = (0,) if shape.time == "mean" else tuple(seconds.tolist())
-    return VideoTokens(parts[0], parts[1], shown, cue)
+        array = tokens.get(kind, np.zeros((seconds.max() + 1, *size)))[seconds]
+        parts.append(array.astype(np.float32))
+    return VideoTokens(parts[0], parts[1], tuple(seconds.tolist()), cue)
 
 
 def spread(available: int, wanted: int) -> NDArray[np.int64]:

@@ -75,6 +75,7 @@ def fine_tune(
         head.model.projector.requires_grad_(False)
         samples["train"].practice = SHARE
     head.model.rank_weight = config.rank_weight
+    head.model.answer_weight = config.answer_weight
     log.info("fine-tuning on %d videos (val: %d)", len(videos["train"]), len(videos["val"]))
     if work:
         work = work / resume.key(records, caches, config, {"head": start}, on_device(device))

@@ -29,6 +29,7 @@ class LmmVqa(nn.Module):
             parameters require gradients.
         projector: trained in any case.
         rank_weight: of the ranking loss beside the LLM's.
+        answer_weight: of all other answers' loss beside that of the level.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class LmmVqa(nn.Module):
         dropout: float = 0.0,
         align_weight: float = 0.0,
         rank_weight: float = 0.0,
+        answer_weight: float = 1.0,
         closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Join an LLM and a new projector.
@@ -50,6 +52,7 @@ class LmmVqa(nn.Module):
             dropout: of the projector.
             align_weight: of the alignment loss beside the LLM's.
             rank_weight: of the ranking loss beside the LLM's.
+            answer_weight: of all other answers' loss beside that of the level.
             closed: of `Alignment`; read in training only.
         """
         super().__init__()
@@ -58,7 +61,8 @@ class LmmVqa(nn.Module):
         length = float(embeddings.float().norm(dim=1).mean())
         self.projector = Projector(shape, embeddings.shape[1], length, dropout)
         self.alignment = Alignment(chat, embeddings, closed)
-        self._align_weight, self.rank_weight = align_weight, rank_weight
+        self._align_weight = align_weight
+        self.rank_weight, self.answer_weight = rank_weight, answer_weight
         self.reads_whole = False  # in training; see `recompute` and `shards.cut`
         self._kept_head: tuple[torch.device, Any] | None = None
         self.register_buffer("head", torch.tensor([chat.head]), persistent=False)
@@ -127,9 +131,9 @@ class LmmVqa(nn.Module):
 
         The loss has four terms: cross-entropy between a soft label and the LLM's whole vocabulary
         at the level word, or at the word that names the better of two videos, mean over the samples
-        that have one; cross-entropy of all other answers, mean over an answer's tokens, sum over a
-        video's answers, mean over the samples of one video; and, by their weights, the alignment
-        loss and the ranking loss of the scores.
+        that have one; and, by their weights, cross-entropy of all other answers, mean over an
+        answer's tokens, sum over a video's answers, mean over the samples of one video; the
+        alignment loss; and the ranking loss of the scores.
 
         Args:
             ids, visual, positions, allowed, source, labels, weights, soft_at: `packing.Packed`.
@@ -146,7 +150,7 @@ class LmmVqa(nn.Module):
             loss (), and score (B,), 0-100, the expectation over the level words, NaN where a video
             has no level answer.
         """
-        projected, levels = self._project(spatial, temporal, seconds, words, practice)
+        projected, seconds, levels = self._project(spatial, temporal, seconds, words, practice)
         hidden, _ = self._run(ids, visual, positions, allowed, projected[seconds])
         rows, places = (labels != IGNORE).nonzero(as_tuple=True)
         logits = self.logits(hidden[rows, source[rows, places]])
@@ -166,7 +170,8 @@ class LmmVqa(nn.Module):
         # every answer counts the same, however many tokens tell it
         text_loss = text_loss * weights[rows, places][~is_soft]
         single = max(1, int(better.isnan().sum()))
-        loss = _mean(torch.cat([level_loss, pair_loss])) + text_loss.sum() / single
+        loss = _mean(torch.cat([level_loss, pair_loss]))
+        loss = loss + self.answer_weight * text_loss.sum() / single
         if self._align_weight:
             loss = loss + self._align_weight * self.alignment(projected, seconds, words)
         if self.rank_weight:
@@ -175,19 +180,22 @@ class LmmVqa(nn.Module):
 
     def _project(
         self, spatial: Tensor, temporal: Tensor, seconds: Tensor, words: Tensor, practice: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return projected tokens (B, K, T, L) and the soft labels of level (B, 5)."""
-        projected, levels = self.projector(spatial, temporal), words[:, : len(LEVELS)]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the projector does, and the soft labels of level (B, 5)."""
+        projected, shown = self.projector(spatial, temporal, seconds)
+        levels = words[:, : len(LEVELS)]
         if not practice.any():
-            return projected, levels
+            return projected, shown, levels
         with torch.no_grad():  # the projector does not learn from what it says itself
             features = {"spatial": spatial, "temporal": temporal}
             parts = disturbed(features, seconds, self.projector.stds())
-            moved = moved_tokens(self.projector(**parts), seconds, self.alignment)
-            shown = self.alignment.shown(moved, seconds)
+            tokens, _ = self.projector(**parts, seconds=seconds)
+            moved = moved_tokens(tokens, shown, self.alignment)
+            told = self.alignment.shown(moved, shown)
         return (
             torch.where(practice[:, None, None, None], moved, projected),
-            torch.where(practice[:, None], shown, levels),
+            shown,
+            torch.where(practice[:, None], told, levels),
         )
 
     def hidden(
@@ -206,8 +214,8 @@ class LmmVqa(nn.Module):
         Args:
             cache: from `head_cache(B)`, grows; none: it is made.
         """
-        projected = self.projector(spatial, temporal)[seconds]
-        return self._run(ids, visual, positions, allowed, projected, cache)
+        projected, shown = self.projector(spatial, temporal, seconds)
+        return self._run(ids, visual, positions, allowed, projected[shown], cache)
 
     def _run(
         self,

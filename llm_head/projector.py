@@ -16,9 +16,8 @@ class TokenShape:
 
     Attributes:
         tokens: both, spatial or temporal.
-        time: ordered: every second is kept, in order; mean: averaged over seconds before the
-            projector. The authors' code averages one step later: behind linear and norm of the
-            temporal token, which makes the mean of its seconds another one; the same otherwise.
+        time: ordered: every second is kept, in order; mean: one is left, the mean of all, taken of
+            what `Layers.by_token` returns, as the authors' code does.
         seconds: chunks of a video that are read at most, spread evenly.
         spatial: (P, D) of a key frame; (0, 0) if not read.
         temporal: D of a chunk; 0 if not read.
@@ -47,9 +46,9 @@ class TokenShape:
 class Projector(nn.Module):
     """Standardises tokens, projects them, and gives them the length of the LLM's own words.
 
-    Differs from the authors' code of LMM-VQA, which averages over time before it: features are
-    standardised, since the encoders' scales differ by orders of magnitude, and outputs have the
-    length of the LLM's own word embeddings, so that a frozen LLM sees what it knows.
+    Differs from the authors' code of LMM-VQA: features are standardised, since the encoders' scales
+    differ by orders of magnitude, and outputs have the length of the LLM's own word embeddings, so
+    that a frozen LLM sees what it knows.
     """
 
     def __init__(self, shape: TokenShape, width: int, length: float, dropout: float) -> None:
@@ -68,20 +67,24 @@ class Projector(nn.Module):
             {kind: _Standard(size, dropout) for kind, size in sizes.items() if size}
         )
         layers = {"mlp": Mlp, "vit": Vit, "resampler": Resampler}[shape.projector]
-        self.layers: nn.Module = layers(shape, width)
+        self.layers: Layers = layers(shape, width)
         self.norm = nn.LayerNorm(width)
         nn.init.constant_(self.norm.weight, length / width**0.5)
 
-    def forward(self, spatial: Tensor | None, temporal: Tensor | None) -> Tensor:
-        """Project the seconds of one or more videos; each second by itself.
+    def forward(
+        self, spatial: Tensor | None, temporal: Tensor | None, seconds: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Project the seconds of one or more videos; each second by itself, or their mean.
 
         Args:
             spatial: (B, K, P, D) or None if not read.
             temporal: (B, K, D) or None if not read.
+            seconds: bool (B, K), which are there and not padding.
 
         Returns:
-            (B, K, T, L), T vectors per second. Without a resampler they are the spatial tokens in
-            their order, then the temporal one; without the part that is not read.
+            (B, K, T, L), T vectors per second, and bool (B, K), which seconds are there; K is 1
+            where time is mean. Without a resampler the vectors are the spatial tokens in their
+            order, then the temporal one; without the part that is not read.
         """
         parts: dict[str, Tensor] = {}
         for kind, tokens in (("spatial", spatial), ("temporal", temporal)):
@@ -89,8 +92,12 @@ class Projector(nn.Module):
                 assert tokens is not None
                 standard = self.standard[kind](tokens)
                 parts[kind] = standard if kind == "spatial" else standard.unsqueeze(2)
+        parts = self.layers.by_token(parts)
+        if self.shape.time == "mean":
+            parts = {kind: _mean(tokens, seconds) for kind, tokens in parts.items()}
+            seconds = seconds.any(dim=1, keepdim=True)
         projected: Tensor = self.norm(self.layers(parts))
-        return projected
+        return projected, seconds
 
     def stds(self) -> dict[str, Tensor]:
         """Return the features' standard deviations (D,), by kind; 0-sized for what is not read."""
@@ -126,7 +133,15 @@ class _Standard(nn.Module):
         return dropped
 
 
-class Mlp(nn.Module):
+class Layers(nn.Module):
+    """What stands between the standardised tokens and the projector's norm."""
+
+    def by_token(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return tokens (B, K, P, D) by kind, after what is done to each one by itself."""
+        return parts
+
+
+class Mlp(Layers):
     """Two layers for spatial and two for temporal tokens.
 
     Source: W2S-VQA, arXiv:2505.03631 (two-layer MLPs, [spatial, temporal] second by second).
@@ -145,7 +160,7 @@ class Mlp(nn.Module):
         return torch.cat([self.kinds[kind](tokens) for kind, tokens in parts.items()], dim=2)
 
 
-class Vit(nn.Module):
+class Vit(Layers):
     """The temporal token joins the spatial ones of its second in a transformer layer.
 
     Source: the authors' code of LMM-VQA, arXiv:2408.14008: linear and norm bring the temporal
@@ -161,16 +176,19 @@ class Vit(nn.Module):
         self.layer = _transformer_layer(size)
         self.out = nn.Linear(size, width)
 
-    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+    def by_token(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
         if len(parts) == 2:
             parts = {**parts, "temporal": self.temporal(parts["temporal"])}
+        return parts
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
         tokens = torch.cat(list(parts.values()), dim=2)
         mixed: Tensor = self.layer(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
         projected: Tensor = self.out(mixed)
         return projected
 
 
-class Resampler(nn.Module):
+class Resampler(Layers):
     """Learned queries read the tokens of a second: for long videos and fine grids.
 
     Source: the perceiver resampler of Flamingo, arXiv:2204.14198, one layer, a second at a time.
@@ -205,6 +223,12 @@ class Resampler(nn.Module):
 def _sizes(shape: TokenShape) -> dict[str, int]:
     sizes = {"spatial": shape.spatial[1], "temporal": shape.temporal}
     return {kind: size for kind, size in sizes.items() if size}
+
+
+def _mean(tokens: Tensor, seconds: Tensor) -> Tensor:
+    """Return the mean (B, 1, P, D) of the seconds that are there."""
+    there = seconds[:, :, None, None]
+    return (tokens * there).sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True)
 
 
 def _transformer_layer(size: int) -> nn.Module:

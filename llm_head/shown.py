@@ -44,10 +44,10 @@ def root(chat: Chat, shape: TokenShape, video: VideoTokens) -> Segment:
     """Return the segment that all conversations about a video share.
 
     It is, for each second, its marker if the head has markers and the places of its projected
-    tokens; then the cue, if the head has one.
+    tokens; then the cue, if the head has one. Of a mean over time it is one second's.
     """
     ids: list[int] = []
-    for second in video.seconds:
+    for second in video.seconds[:1] if shape.time == "mean" else video.seconds:
         if shape.markers:
             ids += chat.encode(f"\n{second} s:")
         ids += [VISUAL] * shape.per_second
@@ -58,6 +58,7 @@ def root(chat: Chat, shape: TokenShape, video: VideoTokens) -> Segment:
 
 def pair_root(chat: Chat, shape: TokenShape, first: VideoTokens, second: VideoTokens) -> Segment:
     """Return the segment of two videos, for questions about both; its tokens are `joined`."""
+    assert shape.time == "ordered", "the mean of joined tokens would be one of both videos"
     ids: list[int] = []
     for number, video in zip(ORDER, (first, second), strict=True):
         ids += [*chat.encode(f"\nThe {number} video:"), *root(chat, shape, video).ids]

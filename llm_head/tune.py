@@ -110,7 +110,14 @@ def tune(
     )
     closed = closed_tasks(record for video in videos["train"] for record in video.records)
     model = LmmVqa(
-        llm, shape, chat, config.dropout, config.align_weight, config.rank_weight, closed
+        llm,
+        shape,
+        chat,
+        dropout=config.dropout,
+        align_weight=config.align_weight,
+        rank_weight=config.rank_weight,
+        answer_weight=config.answer_weight,
+        closed=closed,
     )
     if config.gradient_checkpointing:
         model.recompute()

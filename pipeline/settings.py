@@ -299,6 +299,8 @@ class TuneSettings(Section):
     """Steps in which an LLM with LoRA learns to say what it is shown; the projector then stays."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
+    answer_weight: float = Field(default=1.0, ge=0)
+    """Weight of all other answers' loss beside that of the level."""
     pairs: float = Field(default=0.0, ge=0)
     """Pairs of videos per video that are shown together in an epoch, to learn which one is better;
     0: none, and `lmm-vqa compare` goes by two scores."""
@@ -313,6 +315,12 @@ class TuneSettings(Section):
     def _markers_have_seconds(self) -> "TuneSettings":
         if self.markers and self.time == "mean":
             raise ValueError("markers number the seconds, which time: mean averages away")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_two(self) -> "TuneSettings":
+        if self.pairs and self.time == "mean":
+            raise ValueError("pairs shows two videos, of whose tokens time: mean makes one mean")
         return self
 
     @model_validator(mode="after")

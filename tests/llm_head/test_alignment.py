@@ -87,10 +87,11 @@ def whole_loss(model: LmmVqa, samples: Samples) -> float:
     for index in range(len(samples)):
         (spatial, temporal, *_), words = samples.shown(index, 0)
         projected = model.projector(
-            torch.from_numpy(spatial)[None], torch.from_numpy(temporal)[None]
+            torch.from_numpy(spatial)[None],
+            torch.from_numpy(temporal)[None],
+            torch.ones(1, len(spatial), dtype=torch.bool),
         )
-        seconds = torch.ones(1, len(spatial), dtype=torch.bool)
-        total += float(model.alignment(projected, seconds, words[None]))
+        total += float(model.alignment(*projected, words[None]))
     return total
 
 
@@ -102,8 +103,8 @@ def test_the_alignment_loss_is_part_of_tuning_by_its_weight(tmp_path: Path) -> N
     batch = collate([samples[0], samples[1]])
     with torch.no_grad():
         plain = float(model(**batch)["loss"])
-        projected = model.projector(batch["spatial"], batch["temporal"])
-        extra = float(model.alignment(projected, batch["seconds"], batch["words"]))
+        projected = model.projector(batch["spatial"], batch["temporal"], batch["seconds"])
+        extra = float(model.alignment(*projected, batch["words"]))
         model._align_weight = 0.5
         assert float(model(**batch)["loss"]) == pytest.approx(plain + 0.5 * extra, rel=1e-5)
 

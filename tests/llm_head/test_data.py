@@ -32,13 +32,6 @@ def test_seconds_are_spread_evenly(count: int, wanted: int, chosen: list[int]) -
     assert spatial.dtype == temporal.dtype == np.float32
 
 
-def test_mean_over_time_leaves_one_second() -> None:
-    spatial, temporal, shown, _ = choose(seconds(3), TokenShape("both", "mean", 3, (3, 5), 4), "v")
-    assert shown == (0,)
-    assert spatial.shape == (1, 3, 5)
-    np.testing.assert_array_equal(temporal, np.ones((1, 4)))
-
-
 def test_one_kind_of_tokens_leaves_the_other_empty() -> None:
     only = {"temporal": seconds(3)["temporal"]}
     spatial, temporal, *_ = choose(only, TokenShape("temporal", "ordered", 2, (0, 0), 4), "v")

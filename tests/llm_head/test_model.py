@@ -51,7 +51,8 @@ def test_a_packed_branch_has_the_logits_of_the_plain_conversation(bench: Bench) 
     names = ("ids", "visual", "positions", "allowed", "spatial", "temporal", "seconds")
     hidden, _ = bench.model.hidden(**{name: batch[name] for name in names})
     embed = bench.model.llm.get_input_embeddings()
-    video = bench.model.projector(batch["spatial"][:1], batch["temporal"][:1]).flatten(1, 2)
+    names = ("spatial", "temporal", "seconds")
+    video = bench.model.projector(*(batch[name][:1] for name in names))[0].flatten(1, 2)
     start = video.shape[1]
     for branch in sample.segments[1:]:
         text = torch.tensor([branch.ids])
@@ -171,6 +172,18 @@ def test_lora_layers_are_trained_too(bench: Bench) -> None:
     trained = {name for name, p in model.named_parameters() if p.grad is not None}
     assert any("lora_B" in name for name in trained)
     assert all("lora_" in name or name.startswith("projector.") for name in trained)
+
+
+@torch.no_grad()
+def test_other_answers_join_by_their_weight(bench: Bench) -> None:
+    batch = collate([bench.samples[index] for index in range(4)])
+    losses = []
+    for weight in (0.0, 1.0, 0.25):
+        bench.model.answer_weight = weight
+        losses.append(bench.model(**batch)["loss"])
+    level_alone, whole, quarter = losses
+    torch.testing.assert_close(quarter, level_alone + 0.25 * (whole - level_alone))
+    assert level_alone < whole
 
 
 def test_the_ranking_loss_joins_by_its_weight(bench: Bench) -> None:

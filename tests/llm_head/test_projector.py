@@ -1,23 +1,36 @@
 import pytest
 import torch
+from torch import Tensor
 from transformers import CLIPVisionConfig
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
 from llm_head.projector import Projector, TokenShape, Vit
 
 
-def make(tokens: str = "both", projector: str = "mlp", queries: int = 0) -> Projector:
+def make(
+    tokens: str = "both", projector: str = "mlp", queries: int = 0, time: str = "ordered"
+) -> Projector:
     torch.manual_seed(0)
     spatial = (0, 0) if tokens == "temporal" else (3, 5)
     temporal = 0 if tokens == "spatial" else 7
-    shape = TokenShape(tokens, "ordered", 2, spatial, temporal, projector, queries)  # type: ignore[arg-type]
+    shape = TokenShape(tokens, time, 2, spatial, temporal, projector, queries)  # type: ignore[arg-type]
     return Projector(shape, width=16, length=3.2, dropout=0.5).eval()
+
+
+def project(projector: Projector, spatial: Tensor | None, temporal: Tensor | None) -> Tensor:
+    """Return what becomes of seconds that are all there."""
+    given = temporal if spatial is None else spatial
+    assert given is not None
+    seconds = torch.ones(given.shape[:2], dtype=torch.bool)
+    projected, shown = projector(spatial, temporal, seconds)
+    assert shown.equal(seconds)
+    return projected
 
 
 def test_each_second_has_its_spatial_tokens_in_order_then_the_temporal_one() -> None:
     projector = make()
     spatial, temporal = torch.randn(2, 4, 3, 5), torch.randn(2, 4, 7)
-    out = projector(spatial, temporal)
+    out = project(projector, spatial, temporal)
     assert out.shape == (2, 4, 4, 16)
     for part, kind, tokens in ((slice(3), "spatial", spatial), (3, "temporal", temporal)):
         alone = projector.norm(projector.layers.kinds[kind](projector.standard[kind](tokens)))  # type: ignore[index,union-attr]
@@ -25,29 +38,29 @@ def test_each_second_has_its_spatial_tokens_in_order_then_the_temporal_one() -> 
 
 
 def test_one_kind_of_tokens_needs_the_other_not() -> None:
-    assert make("spatial")(torch.randn(1, 2, 3, 5), None).shape == (1, 2, 3, 16)
-    assert make("temporal")(None, torch.randn(1, 2, 7)).shape == (1, 2, 1, 16)
+    assert project(make("spatial"), torch.randn(1, 2, 3, 5), None).shape == (1, 2, 3, 16)
+    assert project(make("temporal"), None, torch.randn(1, 2, 7)).shape == (1, 2, 1, 16)
     assert make("temporal").shape.per_second == 1
 
 
 def test_outputs_have_the_length_of_word_embeddings() -> None:
-    out = make()(torch.randn(8, 4, 3, 5), torch.randn(8, 4, 7))
+    out = project(make(), torch.randn(8, 4, 3, 5), torch.randn(8, 4, 7))
     torch.testing.assert_close(out.norm(dim=-1), torch.full((8, 4, 4), 3.2), atol=1e-3, rtol=1e-3)
 
 
 def test_standardised_tokens_do_not_depend_on_their_scale() -> None:
     projector, spatial = make("spatial"), torch.randn(1, 2, 3, 5)
-    before = projector(spatial, None)
+    before = project(projector, spatial, None)
     scale, offset = torch.tensor([1e-3, 1, 10, 1e3, 1e4]), torch.arange(5.0)
     projector.set_statistics("spatial", offset, scale)
-    torch.testing.assert_close(projector(spatial * scale + offset, None), before)
+    torch.testing.assert_close(project(projector, spatial * scale + offset, None), before)
 
 
 def test_a_feature_that_never_changes_and_outliers_do_no_harm() -> None:
     projector = make("spatial")
     projector.set_statistics("spatial", torch.full((5,), 2.0), torch.zeros(5))
-    assert projector(torch.full((1, 1, 3, 5), 2.0), None).isfinite().all()
-    assert projector(torch.full((1, 1, 3, 5), 6e4), None).isfinite().all()
+    assert project(projector, torch.full((1, 1, 3, 5), 2.0), None).isfinite().all()
+    assert project(projector, torch.full((1, 1, 3, 5), 6e4), None).isfinite().all()
 
 
 def test_a_fixed_input_gives_a_frozen_number() -> None:
@@ -57,7 +70,7 @@ def test_a_fixed_input_gives_a_frozen_number() -> None:
             parameter.copy_(
                 torch.linspace(-0.5, 0.5 + number, parameter.numel()).view_as(parameter)
             )
-        out = projector(torch.ones(1, 1, 3, 5), torch.ones(1, 1, 7))
+        out = project(projector, torch.ones(1, 1, 3, 5), torch.ones(1, 1, 7))
     assert float(out.mean()) == pytest.approx(7.26586, abs=1e-4)
 
 
@@ -72,7 +85,7 @@ def test_every_projector_makes_the_vectors_that_its_shape_says(
     projector = make(tokens, kind, queries)
     spatial = None if tokens == "temporal" else torch.randn(2, 4, 3, 5)
     temporal = None if tokens == "spatial" else torch.randn(2, 4, 7)
-    out = projector(spatial, temporal)
+    out = project(projector, spatial, temporal)
     assert out.shape == (2, 4, projector.shape.per_second, 16)
     torch.testing.assert_close(out.norm(dim=-1), torch.full(out.shape[:3], 3.2), atol=1e-2, rtol=0)
 
@@ -80,16 +93,46 @@ def test_every_projector_makes_the_vectors_that_its_shape_says(
 @pytest.mark.parametrize(("kind", "queries"), KINDS)
 def test_a_second_is_projected_without_its_neighbours(kind: str, queries: int) -> None:
     projector, spatial, temporal = make("both", kind, queries), *tokens_of(4)
-    whole = projector(spatial, temporal)
-    alone = projector(spatial[:, 2:3], temporal[:, 2:3])
+    whole = project(projector, spatial, temporal)
+    alone = project(projector, spatial[:, 2:3], temporal[:, 2:3])
     torch.testing.assert_close(alone[:, 0], whole[:, 2])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("kind", "queries"), KINDS)
+def test_a_mean_over_time_is_one_second_without_the_padding(kind: str, queries: int) -> None:
+    projector, spatial, temporal = make("both", kind, queries, "mean"), *tokens_of(4)
+    out, shown = projector(spatial, temporal, torch.tensor([[True, True, True, False]]))
+    assert out.shape == (1, 1, projector.shape.per_second, 16) and shown.tolist() == [[True]]
+    one = projector(spatial[:, :1], temporal[:, :1], torch.ones(1, 1, dtype=torch.bool))[0]
+    assert not torch.allclose(out, one)
+    spatial[:, 3], temporal[:, 3] = 9.0, -9.0
+    again, _ = projector(spatial, temporal, torch.tensor([[True, True, True, False]]))
+    assert torch.equal(out, again)
+
+
+@torch.no_grad()
+def test_vit_averages_where_the_authors_code_does() -> None:
+    """Behind linear and norm of the temporal token, and before the transformer layer."""
+    projector, spatial, temporal = make("both", "vit", 0, "mean"), *tokens_of(3)
+    out, _ = projector(spatial, temporal, torch.ones(1, 3, dtype=torch.bool))
+    vit = projector.layers
+    assert isinstance(vit, Vit)
+    joined = vit.temporal(projector.standard["temporal"](temporal)).mean(1, keepdim=True)
+    key_frames = projector.standard["spatial"](spatial).mean(1)
+    expected = projector.norm(vit.out(vit.layer(torch.cat([key_frames, joined], dim=1))))
+    torch.testing.assert_close(out[:, 0], expected)
+    early, _ = projector(
+        spatial.mean(1, keepdim=True), temporal.mean(1, keepdim=True), torch.ones(1, 1).bool()
+    )
+    assert not torch.allclose(out, early)
 
 
 @pytest.mark.parametrize(("kind", "queries"), KINDS[1:])
 def test_spatial_and_temporal_tokens_meet(kind: str, queries: int) -> None:
     projector, spatial, temporal = make("both", kind, queries), *tokens_of(1)
-    changed = projector(spatial, -temporal)
-    assert not torch.allclose(projector(spatial, temporal)[:, :, 0], changed[:, :, 0])
+    changed = project(projector, spatial, -temporal)
+    assert not torch.allclose(project(projector, spatial, temporal)[:, :, 0], changed[:, :, 0])
 
 
 def tokens_of(seconds: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,7 @@ from llm_head.model import LmmVqa
 from llm_head.projector import TokenShape
 from llm_head.prompts import Chat
 from llm_head.readout import ReadOut
-from llm_head.shown import VideoTokens
+from llm_head.shown import VideoTokens, pad
 from tests.llama3 import save_llama3
 from tests.tiny_llm import save_tiny_llm
 
@@ -126,8 +126,8 @@ def conversation(
     model: LmmVqa, chat: Chat, video: VideoTokens, ids: tuple[int, ...]
 ) -> torch.Tensor:
     """Return the embeddings of one plain conversation, (1, N, L)."""
-    spatial, temporal = (torch.from_numpy(part)[None] for part in video[:2])
-    (visual,) = model.projector(spatial, temporal)
+    projected, _ = model.projector(**pad([video]))
+    (visual,) = projected
     shape, parts = model.projector.shape, [model.embed(model.head)[0]]
     for second, tokens in enumerate(visual):
         if shape.markers:

@@ -48,6 +48,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         practice_steps=0,
         level_spread="fixed",
         rank_weight=0.0,
+        answer_weight=1.0,
         pairs=0.0,
         weights={},
         seed=0,

@@ -43,6 +43,20 @@ def test_a_wrong_setting_is_named_with_what_was_found(
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [({"markers": True}, "markers number the seconds"), ({"pairs": 1}, "pairs shows two videos")],
+)
+def test_a_mean_over_time_leaves_nothing_to_number_or_to_compare(
+    tmp_path: Path, asked: dict[str, object], message: str
+) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["tune"] |= {"time": "mean", **asked}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match=message):
+        load(tmp_path / "params.yaml")
+
+
 def test_no_file_and_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="no such file"):
         load(tmp_path / "params.yaml")
