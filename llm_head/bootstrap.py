@@ -25,6 +25,20 @@ def interval(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def no_interval(counts: Floats | None, low: float) -> str | None:
+    """Return why there is no interval; None if there is one.
+
+    Args:
+        counts: of `resample_counts`.
+        low: of `interval`.
+    """
+    if counts is None:
+        return f"no intervals: fewer than {MIN_CONTENTS} contents"
+    if math.isnan(low):
+        return "no intervals: scores or labels are constant in too many of the draws"
+    return None
+
+
 def resample_counts(codes: NDArray[np.int64], resamples: int, seed: int) -> Floats | None:
     """Return how often each row is drawn when whole contents are drawn with replacement.
 

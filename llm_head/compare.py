@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from llm_head.bootstrap import (
-    MIN_CONTENTS,
     Floats,
     content_codes,
     counted_ranks,
     interval,
+    no_interval,
     pearson,
     resample_counts,
 )
@@ -60,8 +60,6 @@ def compare(
         constant = "scores of a run, or labels, are constant"
         return {**result, "reason": few if n < MIN_ROWS else constant}
     counts = resample_counts(codes, resamples, seed)
-    if counts is None:
-        result["reason"] = f"no intervals: fewer than {MIN_CONTENTS} contents"
     for name, metric in (("srcc", srcc), ("plcc", plcc), ("rmse", rmse)):
         values = (metric(a, y), metric(b, y))
         differences = np.array([]) if counts is None else _differences(name, counts, a, b, y)
@@ -70,6 +68,8 @@ def compare(
             **{"first": values[0], "second": values[1], "difference": values[0] - values[1]},
             **{"low": low, "high": high, "p": _bootstrap_p(differences)},
         }
+    if reason := no_interval(counts, result["srcc"]["low"]):
+        result["reason"] = reason
     for name, (x1, x2, of) in {
         "plcc": (a, b, y),
         "srcc": (stats.rankdata(a), stats.rankdata(b), stats.rankdata(y)),

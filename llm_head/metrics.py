@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from llm_head.bootstrap import (
-    MIN_CONTENTS,
     Floats,
     content_codes,
     counted_ranks,
     interval,
     kendall,
+    no_interval,
     pearson,
     resample_counts,
 )
@@ -109,10 +109,11 @@ def score_metrics(
             result |= outliers(mapped, y, np.asarray(label_std, float)[used])
     if resamples:
         counts = resample_counts(codes, resamples, seed)
-        if counts is None:
-            reasons.append(f"no intervals: fewer than {MIN_CONTENTS} contents")
         for name, values in _resampled(counts, x, y, enough).items():
             result[f"{name}_low"], result[f"{name}_high"] = interval(values)
+        reason = no_interval(counts, float(result["srcc_low"]))
+        if reason and (enough or counts is None):
+            reasons.append(reason)
     if reasons:
         result["reason"] = "; ".join(reasons)
     return result

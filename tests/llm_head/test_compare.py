@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from llm_head.compare import compare, steiger, williams
-from llm_head.metrics import plcc, srcc
+from llm_head.metrics import plcc, score_metrics, srcc
 
 
 def test_published_examples() -> None:
@@ -73,6 +73,14 @@ def test_what_cannot_be_compared_has_a_reason() -> None:
     assert compare([], [], [])["n"] == 0
     one = compare(range(8), [1, 0, 2, 3, 4, 5, 6, 7], range(8), ["one"] * 8)
     assert "fewer than 5 contents" in one["reason"] and math.isnan(one["srcc"]["p"])
+
+
+def test_scores_that_hardly_differ_have_a_reason_for_no_interval() -> None:
+    nearly_constant = [50.0] * 7 + [60.0]
+    found = compare(nearly_constant, np.arange(8.0), np.arange(8.0))
+    assert np.isnan(found["srcc"]["low"])
+    assert found["reason"].startswith("no intervals: scores or labels are constant")
+    assert score_metrics(nearly_constant, np.arange(8.0))["reason"].startswith("no intervals: sc")
 
 
 def test_ties_are_scipys() -> None:
