@@ -20,9 +20,10 @@ from llm_head.prompts import PromptError
 from pipeline.cache import Kind
 
 ChooseBy = Literal["letter", "text"]
+Same = Literal["exact", "normalised"]
 LETTERS = string.ascii_uppercase
-COLUMNS = ["id", "video_id", "kind", "question", "answer", "predicted", "right", "choices", "log_p"]
-COLUMNS += ["error"]
+COLUMNS = ["id", "video_id", "kind", "group", "question", "answer", "predicted", "right", "choices"]
+COLUMNS += ["log_p", "error"]
 _ARTICLES = {"a", "an", "the"}
 _DIGITS = {"none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _DIGITS |= {"six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
@@ -44,6 +45,11 @@ class Question:
         kind: of question, as the benchmark groups them.
         choices: to choose from; empty: an open question.
         span_s: the part of the video that is asked about, from and to in seconds; None: all of it.
+        group: of several kinds, where the benchmark's authors report such; "": of none.
+        same: when an open answer is the true one: if it is the same text, or the same after
+            `normalised`; what the benchmark's authors count.
+        also: other names of the video that are in use.
+        clips: names of files that hold `span_s` of the video and nothing else.
     """
 
     id: str
@@ -53,6 +59,10 @@ class Question:
     kind: str
     choices: tuple[str, ...] = ()
     span_s: tuple[float, float] | None = None
+    group: str = ""
+    same: Same = "normalised"
+    also: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.choices and self.answer not in self.choices:
@@ -105,6 +115,7 @@ def answer(
             "id": asked.id,
             "video_id": video_id,
             "kind": asked.kind,
+            "group": asked.group,
             "question": asked.text,
             "answer": asked.answer,
             "predicted": predicted,
@@ -129,8 +140,8 @@ def listed(question: Question) -> str:
 
 
 def is_right(question: Question, predicted: str) -> bool:
-    """Return whether an answer is the true one; of open answers, after `normalised`."""
-    if question.choices:
+    """Return whether an answer is the true one, by `Question.same` if it is open."""
+    if question.choices or question.same == "exact":
         return predicted == question.answer
     return normalised(predicted) == normalised(question.answer)
 
@@ -153,19 +164,21 @@ def normalised(text: str) -> str:
 
 
 def metrics(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """Return accuracy over all questions and per kind, each with what it is to be compared with.
+    """Return accuracy over all, per group and per kind, each with what it is to be compared with.
 
     Args:
         rows: of `answer`, at least one, none failed, with a column content: what intervals are
             drawn by.
 
     Returns:
-        per kind, and as `all`: n, accuracy, its 95 % interval (whole contents drawn; null with
-        fewer than five), chance (the mean of 1 / choices; null with open questions), most_common
-        (accuracy of always giving the commonest answer of each kind) and, of open questions,
-        exact: the accuracy without any normalisation.
+        per kind and group, and as `all`: n, accuracy, its 95 % interval (whole contents drawn; null
+        with fewer than five), chance (the mean of 1 / choices; null with open questions),
+        most_common (accuracy of always giving the commonest answer of each kind) and, of open
+        questions, exact and normalised: the accuracies by each way of comparing answers.
     """
     found = {"all": _metrics(rows, resamples, seed)}
+    groups = {str(group): part for group, part in rows.groupby("group") if group}
+    found |= {f"group {name}": _metrics(part, resamples, seed) for name, part in groups.items()}
     kinds = {str(kind): part for kind, part in rows.groupby("kind")}
     found |= {f"kind {name}": _metrics(part, resamples, seed) for name, part in kinds.items()}
     return found
@@ -188,6 +201,8 @@ def _metrics(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
         found["chance"] = float((1 / rows["choices"]).mean())
     elif (rows["choices"] == 0).all():
         found["exact"] = float((rows["answer"] == rows["predicted"]).mean())
+        same = rows["answer"].map(normalised) == rows["predicted"].map(normalised)
+        found["normalised"] = float(same.mean())
     return found
 
 

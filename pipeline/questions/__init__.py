@@ -9,7 +9,9 @@ this project.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from pkgutil import iter_modules
 from typing import Any
@@ -46,9 +48,11 @@ def read(path: Path, name: str) -> list[Question]:
 def each(
     path: Path,
     found: Iterable[dict[str, Any]],
-    make: Callable[[int, dict[str, Any]], Question],
+    make: Callable[[int, dict[str, Any]], Question | None],
 ) -> list[Question]:
     """Return the question of each entry of a file; `make` is given its number, from 0, too.
+
+    Entries that it makes None of are left out.
 
     Raises:
         QuestionError: naming file and entry, from 1, if one is not as the format has it.
@@ -57,14 +61,38 @@ def each(
     for number, entry in enumerate(found):
         where = f"{path} entry {number + 1}"
         try:
-            questions.append(make(number, entry))
+            question = make(number, entry)
         except QuestionError as error:
             raise QuestionError(f"{where}: {error}") from error
         except KeyError as error:
             raise QuestionError(f"{where}: has no {error}; it has {sorted(entry)[:12]}") from error
         except (TypeError, ValueError, IndexError, AttributeError) as error:
             raise QuestionError(f"{where}: {error!r}, in {entry!r:.200}") from error
+        if question is not None:
+            questions.append(question)
     return questions
+
+
+def joined(
+    path: Path, make: Callable[[dict[str, Any], dict[str, Any]], Question]
+) -> list[Question]:
+    """Return the question of each entry of a file such as test_q.json, with test_a.json beside it.
+
+    Both have `question_id`; `make` is given an entry and that of its answer.
+
+    Raises:
+        QuestionError: as `each`, and if a question has no answer.
+    """
+    theirs = path.with_name(f"{path.stem[:-1]}a.json")
+    answers = {str(entry.get("question_id")): entry for entry in entries(theirs)}
+
+    def both(number: int, entry: dict[str, Any]) -> Question:
+        name = str(entry["question_id"])
+        if name not in answers:
+            raise QuestionError(f"question {name} has no answer in {theirs}")
+        return make(entry, answers[name])
+
+    return each(path, entries(path), both)
 
 
 def entries(path: Path) -> list[dict[str, Any]]:
@@ -85,8 +113,9 @@ def entries(path: Path) -> list[dict[str, Any]]:
 def finder(video_ids: Iterable[str]) -> Callable[[str], str | None]:
     """Return a function from what a file calls a video to its id; None: there is none.
 
-    A video is found by its path or, if only one has that name, by its name; suffixes do not count.
-    The function raises QuestionError where a name is that of several videos.
+    A video is found by its path or by its name; suffixes do not count. Of several videos of one
+    name, it is the one whose last folders are the most like those it is called by; the function
+    raises QuestionError where two are alike.
     """
     by_name: dict[str, set[str]] = defaultdict(set)
     for video_id in video_ids:
@@ -99,16 +128,29 @@ def finder(video_ids: Iterable[str]) -> Callable[[str], str | None]:
             ids = by_name.get(name, set())
             if name in ids:
                 return name
-            if len(ids) > 1:
-                raise QuestionError(
-                    f"{called!r} is the name of {len(ids)} videos, such as "
-                    f"{sorted(ids)[:_SHOWN]}; call it by its path"
-                )
             if ids:
-                return next(iter(ids))
+                return _nearest(called, ids)
         return None
 
     return find
+
+
+def _nearest(called: str, ids: set[str]) -> str:
+    folders = PurePosixPath(called).parent.parts
+
+    def alike(video_id: str) -> int:
+        theirs = PurePosixPath(video_id).parent.parts
+        pairs = zip(reversed(folders), reversed(theirs), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    most = max(map(alike, ids))
+    nearest = sorted(video_id for video_id in ids if alike(video_id) == most)
+    if len(nearest) > 1:
+        raise QuestionError(
+            f"{called!r} is the name of {len(nearest)} videos, such as {nearest[:_SHOWN]}; "
+            "call it by its path"
+        )
+    return nearest[0]
 
 
 def matched(questions: Sequence[Question], video_ids: Iterable[str]) -> dict[str, str]:
@@ -118,5 +160,23 @@ def matched(questions: Sequence[Question], video_ids: Iterable[str]) -> dict[str
         QuestionError: as the function of `finder`.
     """
     find = finder(video_ids)
-    found = {question.id: find(question.video) for question in questions}
+    found = {question.id: _first(find, (question.video, *question.also)) for question in questions}
     return {name: video_id for name, video_id in found.items() if video_id is not None}
+
+
+def cut(questions: Sequence[Question], video_ids: Iterable[str]) -> list[Question]:
+    """Return the questions; those about a part ask about the clip that is the part, if it is there.
+
+    Raises:
+        QuestionError: as the function of `finder`.
+    """
+    find = finder(video_ids)
+    clips = [_first(find, question.clips) for question in questions]
+    return [
+        question if clip is None else replace(question, video=clip, also=(), clips=(), span_s=None)
+        for question, clip in zip(questions, clips, strict=True)
+    ]
+
+
+def _first(find: Callable[[str], str | None], names: Sequence[str]) -> str | None:
+    return next((found for name in names if (found := find(name)) is not None), None)

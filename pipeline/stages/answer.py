@@ -37,8 +37,8 @@ def run(params: Params, dataset: str) -> None:
         raise QuestionError(f"params.yaml: answer.questions has nothing for {dataset}")
     settings = params.answer.questions[dataset]
     head, caches = opened(dataset, params.run.device)
-    asked = questions.read(settings.file, settings.format)
     table = manifest.read(layout.manifest(dataset))
+    asked = questions.cut(questions.read(settings.file, settings.format), table["video_id"])
     found = questions.matched(asked, table["video_id"])
     trained_on = dataset in params.tune.train_on
     unseen = table["split"] == "test" if trained_on else table["split"].notna()

@@ -53,6 +53,11 @@ def test_choices_are_compared_as_they_are_and_open_answers_normalised() -> None:
     assert not is_right(make(choices=("one", "One.")), "One.")
 
 
+def test_where_authors_count_the_same_text_nothing_else_is_right() -> None:
+    assert is_right(make(same="exact"), "one")
+    assert not is_right(make(same="exact"), "One") and not is_right(make(same="exact"), "1")
+
+
 def test_a_question_that_cannot_be_right_is_refused() -> None:
     with pytest.raises(QuestionError, match="'one' is none of"):
         make(choices=("two", "three"))
@@ -65,14 +70,19 @@ def test_a_question_that_cannot_be_right_is_refused() -> None:
 def table(right: list[bool], contents: list[str], choices: int = 4) -> pd.DataFrame:
     rows = pd.DataFrame({"right": right, "content": contents, "choices": choices})
     return rows.assign(
-        video_id=contents, kind=["a", "b"] * (len(right) // 2), answer="x", predicted="x"
+        video_id=contents,
+        kind=["a", "b"] * (len(right) // 2),
+        group=["", "free"] * (len(right) // 2),
+        answer="x",
+        predicted="x",
     )
 
 
 def test_accuracy_comes_with_what_it_is_to_be_compared_with() -> None:
     right = [True, False, True, True] * 5
     found = metrics(table(right, [f"c{i // 2}" for i in range(20)]), 200, seed=0)
-    assert list(found) == ["all", "kind a", "kind b"]
+    assert list(found) == ["all", "group free", "kind a", "kind b"]
+    assert found["group free"] == found["kind b"]
     assert found["all"]["accuracy"] == 0.75 and found["all"]["n"] == 20
     assert found["kind a"]["accuracy"] == 1 and found["kind b"]["accuracy"] == 0.5
     assert found["all"]["chance"] == 0.25 and found["all"]["most_common"] == 1
@@ -85,6 +95,9 @@ def test_few_contents_have_no_interval_and_open_questions_no_chance() -> None:
     found = metrics(table([True, False], ["a", "b"], choices=0), 200, seed=0)
     assert found["all"]["interval"] == [None, None]
     assert found["all"]["chance"] is None and found["all"]["exact"] == 1
+    rows = table([True, False], ["a", "b"], choices=0).assign(predicted=["x", "The X."])
+    found = metrics(rows, 200, seed=0)
+    assert found["all"]["exact"] == 0.5 and found["all"]["normalised"] == 1
 
 
 def caches_of(folder: Path) -> dict[Kind, TokenCache]:

@@ -27,6 +27,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Return the settings of a project with two conversations' worth of files of others."""
     monkeypatch.chdir(tmp_path)
     table = make_manifest(48)
+    last = table.index[table["split"] == "test"][-1]
+    table.loc[last, "video_id"] = "part_70.0_71.0"  # a clip cut out of a video called part
     unrated = table.assign(mos=float("nan"), impairment="", motion="")  # nothing of our own to ask
     manifest.write(layout.manifest("syn"), unrated)
     make_caches(layout.cache("syn", "spatial").parent, table)
@@ -94,14 +96,16 @@ def test_only_what_was_not_trained_on_is_asked_and_what_cannot_be_asked_costs_it
     asked = [{"video": name, **entry} for name in table["video_id"]]
     test = table.loc[table["split"] == "test", "video_id"]
     asked.append({"video": test.iloc[0], **entry, "start": 70.0, "end": 71.0})
+    asked.append({"video": "part.mp4", **entry, "start": 70.0, "end": 71.0})
     Path("asked.json").write_text(json.dumps(asked))
-    with pytest.raises(QuestionError, match=r"1 of 9 questions could not be asked; .*70\.0 to 71"):
+    with pytest.raises(QuestionError, match=r"1 of 10 questions could not be asked; .*70\.0 to 71"):
         answer.run(project, "syn")
     rows = pd.read_csv(layout.answers("syn"))
-    assert set(rows["video_id"]) == set(test) and len(rows) == 9
+    assert set(rows["video_id"]) == set(test) and len(rows) == 10
+    assert rows["video_id"].iloc[-1] == "part_70.0_71.0" and pd.isna(rows["error"].iloc[-1])
     summary = json.loads(layout.answers("syn").with_suffix(".json").read_text())
     assert summary["failed"] == 1 and summary["left_out"] == 40
-    assert summary["kinds"]["all"]["n"] == 8
+    assert summary["kinds"]["all"]["n"] == 9
     lenient = project.model_copy(
         update={"run": project.run.model_copy(update={"allow_failures": 1})}
     )
