@@ -22,7 +22,6 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.extraction import cluster, stage
 from benchmarks.measure import (
     Networks,
     Row,
@@ -33,6 +32,7 @@ from benchmarks.measure import (
     networks,
     ratio,
 )
+from benchmarks.workers import cluster, stage
 from encoders import prepare
 from encoders.temporal import SlowFastEncoder
 from pipeline.cache import Kind
@@ -64,12 +64,12 @@ def measure(setting: Setting | None = None) -> list[Row]:
         for height in setting.heights:
             clip = made_up_video(Path(folder) / f"{height}.mp4", height, setting.seconds)
             videos = [clip] * (setting.videos * max(1, max(setting.heights) // height))
-            ours = stage(videos, "both", nets, run)
+            ours = stage(videos, KINDS, nets, run)
             ways = {
                 "ours": ours,
                 "plain": lambda v=videos: plain(v, theirs, nets),
                 "our encoders": lambda v=videos: plain(v, ours_too, nets),
-                "twice": lambda v=videos: [stage(v, kind, nets, run)() for kind in KINDS],
+                "twice": lambda v=videos: [stage(v, [kind], nets, run)() for kind in KINDS],
                 "loader": lambda v=videos: by_loader(v, nets, setting.workers),
             }
             wall, cpu = apart(in_turns(ways, setting.turns, clocks))
