@@ -171,8 +171,8 @@ def plans(count: int, setting: Setting, cold_s: float) -> list[Row]:
     return rows
 
 
-def with_dvc(count: int) -> list[Row]:
-    """Return what DVC and the command take around a stage that has made all its files."""
+def with_dvc(count: int) -> Iterator[Row]:
+    """Yield what DVC and the command take around a stage that has made all its files."""
     size = f"{count:,} videos"
     with synthetic(count) as (table, target):
         write_cache(target, count)
@@ -202,10 +202,8 @@ def with_dvc(count: int) -> list[Row]:
         }
         _command(["git", "init", "--quiet"])
         _command(["dvc", "init", "--quiet"])
-        return [
-            Row(name, _timed(lambda c=command: _command(c)), "s", "", size)
-            for name, command in commands.items()
-        ]
+        for name, command in commands.items():
+            yield Row(name, _timed(lambda c=command: _command(c)), "s", "", size)
 
 
 def _timed(work: Callable[[], object]) -> float:
