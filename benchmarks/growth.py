@@ -23,9 +23,9 @@ import psutil
 from distributed import Client
 
 from benchmarks import cost
-from benchmarks.extraction import alone, cluster
 from benchmarks.film import film, peak
 from benchmarks.measure import ROOT, Networks, Row, made_up_video, networks
+from benchmarks.workers import alone, cluster
 from pipeline import extract
 from pipeline.encode import Job, Record, Video, encoder
 from pipeline.settings import RunSettings, load

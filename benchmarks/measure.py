@@ -1,5 +1,6 @@
 """What the groups of `benchmarks.bench` share: rows, runs in turns, the machine, made-up videos."""
 
+import ctypes
 import os
 import platform
 import statistics
@@ -17,10 +18,15 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from pipeline.encode import Encoder, encoder
-from pipeline.settings import SpatialSettings, TemporalSettings, load
+from pipeline.cache import Kind
+from pipeline.encode import Encoder, Target, encoder
+from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings, load
+from pipeline.video import Chunk
 
 ROOT = Path(__file__).parents[1]
+RUN = RunSettings(scheduler="none", device="cpu")
+SHA256 = "0" * 64  # of a video that nobody hashed
+KINDS: tuple[Kind, ...] = ("spatial", "temporal")
 Times = Mapping[str, Sequence[float]]
 
 
@@ -111,6 +117,18 @@ def ratio(times: Times, above: str, below: str) -> float:
     return statistics.median(a / b for a, b in zip(times[above], times[below], strict=True))
 
 
+def keep_memory() -> None:
+    """Let this process keep the memory that it has freed, for good; only glibc can.
+
+    Else glibc returns large pieces to the system, and each run of a network, or of a batch, may pay
+    for fresh pages: up to twice its time, by what the process did before.
+    """
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
+        trim_threshold, mmap_max = -1, -4  # malloc.h
+        set_option(trim_threshold, 2**31 - 1)
+        set_option(mmap_max, 0)
+
+
 def machine() -> dict[str, str | int | float]:
     """Return what the figures depend on beside the code."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
@@ -142,6 +160,11 @@ class Networks:
         """Return an encoder, as a worker has it: on one thread."""
         return encoder(self.spatial if kind == "spatial" else self.temporal, "cpu")
 
+    def targets(self, kinds: Sequence[Kind], folder: Path) -> tuple[Target, ...]:
+        """Return caches to fill, each in a folder of its kind."""
+        settings = {"spatial": self.spatial, "temporal": self.temporal}
+        return tuple(Target(settings[kind], folder / kind) for kind in kinds)
+
 
 def networks() -> Networks:
     """Return the encoders of params.yaml; random weights cost what real ones do."""
@@ -155,6 +178,11 @@ def networks() -> Networks:
         found.spatial.model_copy(update=here(found.spatial)),
         found.temporal.model_copy(update=here(found.temporal)),
     )
+
+
+def copied(chunk: Chunk) -> Chunk:
+    """Return a chunk that stays when the decoder goes on."""
+    return Chunk(chunk.start_s, chunk.key_frame.copy(), chunk.clip.copy())
 
 
 def made_up_video(path: Path, height: int, seconds: float, fps: int = 30) -> Path:

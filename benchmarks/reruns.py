@@ -1,6 +1,7 @@
 """What running again costs: nothing changed, one video added, one setting changed.
 
     python -m benchmarks.reruns 10 1000 100000 1000000    # the table of docs/reliability.md
+    python -m benchmarks.reruns --dvc 100000              # DVC around a stage of so many videos
 
 Caches are synthetic: copies of one small token file, so that 100,000 of them take 1 GB and not a
 day. A cold run is measured on real clips and multiplied. The plan reads the manifest from CSV as
@@ -8,6 +9,7 @@ the stage does. "Nothing known" is the plan after the journal was lost, or DVC h
 files: each is opened and read.
 """
 
+import argparse
 import os
 import shutil
 import statistics
@@ -25,19 +27,17 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmarks.measure import ROOT, Row, in_turns, made_up_video, networks
+from benchmarks.measure import ROOT, RUN, SHA256, Row, in_turns, made_up_video, networks
 from pipeline import extract, journal, layout, manifest
 from pipeline.cache import Tokens, fingerprint_sha256, token_name, write_index, write_tokens
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.plan import plan
-from pipeline.settings import RunSettings, SpatialSettings
+from pipeline.settings import SpatialSettings
 
-RUN = RunSettings(scheduler="none", device="cpu")
 SETTINGS = SpatialSettings(
     model="efficientnet_lite0", pretrained="random", layers=(1,), grid=1, frame="whole", size_px=32
 )
 OTHER = SETTINGS.model_copy(update={"layers": (2,)})
-SHA256 = "0" * 64
 READ_ALL_UP_TO = 100_000
 
 
@@ -46,7 +46,7 @@ class Setting:
     """How much is measured."""
 
     rows: tuple[int, ...] = (10, 1000, 100_000)
-    dvc_rows: tuple[int, ...] = (10, 1000)  # DVC hashes each file once: minutes for 100,000
+    dvc_rows: tuple[int, ...] = (10, 1000)  # 100,000 take minutes: by `--dvc`
     turns: int = 3
     clip_s: float = 4
     clip_height: int = 540
@@ -116,7 +116,11 @@ def measure(setting: Setting | None = None) -> list[Row]:
     for count in setting.rows:
         rows += plans(count, setting, cold_s)
     for count in setting.dvc_rows:
-        rows += with_dvc(count, cold_s)
+        for row in with_dvc(count):
+            rows.append(row)
+            if "nothing changed" in row.name:
+                share, against = 100 * row.value / (cold_s * count), "a cold run on one worker"
+                rows.append(Row(row.name, share, "%", against, row.size))
     return rows
 
 
@@ -167,12 +171,8 @@ def plans(count: int, setting: Setting, cold_s: float) -> list[Row]:
     return rows
 
 
-def with_dvc(count: int, cold_s: float) -> list[Row]:
-    """Return what `dvc repro` and the command take around an unchanged stage.
-
-    Args:
-        cold_s: of one video in a cold run.
-    """
+def with_dvc(count: int) -> Iterator[Row]:
+    """Yield what DVC and the command take around a stage that has made all its files."""
     size = f"{count:,} videos"
     with synthetic(count) as (table, target):
         write_cache(target, count)
@@ -192,20 +192,18 @@ def with_dvc(count: int, cold_s: float) -> list[Row]:
         }
         Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"spatial": stage}}))
         commands = {
-            "`dvc repro` after the cold run": ["dvc", "repro"],
+            "`dvc repro` after the cold run: the command, then each file hashed and kept": [
+                "dvc",
+                "repro",
+            ],
             "`dvc repro`, nothing changed": ["dvc", "repro"],
+            "`dvc status`, nothing changed": ["dvc", "status"],
             "`lmm-vqa spatial`, nothing changed": ["lmm-vqa", "spatial", "mine"],
         }
         _command(["git", "init", "--quiet"])
         _command(["dvc", "init", "--quiet"])
-        rows = []
         for name, command in commands.items():
-            took_s = _timed(lambda c=command: _command(c))
-            rows.append(Row(name, took_s, "s", "", size))
-            if "nothing changed" in name:
-                share, against = 100 * took_s / (cold_s * count), "a cold run on one worker"
-                rows.append(Row(name, share, "%", against, size))
-    return rows
+            yield Row(name, _timed(lambda c=command: _command(c)), "s", "", size)
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -220,9 +218,23 @@ def _command(words: list[str]) -> None:
     subprocess.run(words, env={**os.environ, "PATH": paths}, capture_output=True, check=True)
 
 
-def main(counts: list[int]) -> None:
-    """Print docs/reliability.md's table."""
+def main(words: list[str]) -> None:
+    """Print docs/reliability.md's table, or what DVC takes."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("counts", type=int, nargs="*", help="videos of a plan")
+    parser.add_argument("--dvc", type=int, nargs="+", metavar="COUNT", help="videos, with DVC")
+    asked = parser.parse_args(words)
     encoder(SETTINGS, "cpu")
+    if asked.dvc:
+        print("| what | videos | s |\n|---|---|---|", flush=True)
+        for row in (row for count in asked.dvc for row in with_dvc(count)):
+            print(f"| {row.name} | {row.size} | {row.value:.1f} |", flush=True)
+    if asked.counts or not asked.dvc:
+        table_of_plans(asked.counts or [10, 1000, 100_000, 1_000_000])
+
+
+def table_of_plans(counts: list[int]) -> None:
+    """Print docs/reliability.md's table."""
     print("| rows | nothing cached, s | all cached, s | nothing known, s |")
     print("|---|---|---|---|", flush=True)
     for rows in counts:
@@ -238,4 +250,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(count) for count in sys.argv[1:]] or [10, 1000, 100_000, 1_000_000])
+    main(sys.argv[1:])

@@ -1,97 +1,110 @@
-"""The demo's networks in OpenVINO against what runs them here. Prints Markdown.
+"""The demo's networks in other runtimes against what runs them here. Prints Markdown.
 
-    pip install openvino && python -m benchmarks.runtimes    # half a minute; it is no dependency
+    pip install openvino onnx onnxruntime    # any of them; none is a dependency
+    python -m benchmarks.runtimes            # a minute
 
-One thread, the same inputs in memory, float32, without resizing and statistics.
+One thread, float32, the same inputs in memory, without resizing and statistics; processor time,
+in turns. torch.compile needs a C++ compiler. What is not there is said and left out.
 docs/performance.md tells why no such runtime was taken.
 """
 
+import io
 import statistics
-import sys
 import time
-from pathlib import Path
-from typing import Any
+import warnings
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.measure import in_turns, networks, ratio
-from encoders import i3d_net, onednn
-from encoders.tower import build
-from encoders.weights import load_strictly, read_state_dict
+from benchmarks.bare import bare, inputs
+from benchmarks.measure import KINDS, in_turns, keep_memory, networks, ratio
+from encoders import onednn
 
 TURNS = 9
+NAMES = {"spatial": "EfficientNet-Lite0", "temporal": "I3D"}
+Run = Callable[[Tensor], NDArray[np.float32]]
 
 
-class Motion(nn.Module):
-    """I3D up to the last block that the demo reads."""
-
-    def __init__(self, net: nn.Module, last: str) -> None:
-        super().__init__()
-        self.net, self._last = net, last
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.net(x, (self._last,))[self._last]
-        return found
+def here(net: nn.Module, _: Tensor) -> Run:
+    """Return the network as the encoders have it."""
+    ours = onednn.ready(onednn.fold(net), "cpu", "float32")
+    return lambda x: ours(x).numpy()
 
 
-class Stages(nn.Module):
-    """EfficientNet up to the last stage that the demo reads."""
+def by_openvino(net: nn.Module, x: Tensor) -> Run:
+    """Return the network in OpenVINO."""
+    import openvino
 
-    def __init__(self, tower: Any, count: int) -> None:
-        super().__init__()
-        trunk = tower.trunk
-        self.layers = nn.Sequential(trunk.conv_stem, trunk.bn1, *list(trunk.blocks)[:count])
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.layers(x)
-        return y
-
-
-def main() -> None:
-    """Print a row per network."""
-    try:
-        import openvino
-    except ImportError:
-        sys.exit(__doc__)
-    nets = networks()
-    spatial, temporal = nets.spatial, nets.temporal
-    motion, (tower, _) = i3d_net.I3D(), build(spatial.model, spatial.pretrained, spatial.size_px)
-    if temporal.pretrained != "random":
-        load_strictly(motion, read_state_dict(Path(temporal.pretrained)), temporal.pretrained)
-    # timm's name of where a stage ends: blocks.4
-    blocks = int(tower.trunk.feature_info[int(spatial.layers[-1])]["module"].split(".")[1]) + 1
-    plain = {
-        "I3D": Motion(onednn.fold(motion.eval()), temporal.layers[-1]),
-        "EfficientNet-Lite0": Stages(tower.eval(), blocks),
-    }
-    side = temporal.size_px
-    inputs = {
-        "I3D": torch.rand(1, 3, temporal.frames, side, side) * 2 - 1,
-        "EfficientNet-Lite0": torch.randn(2, 3, spatial.size_px, spatial.size_px),
-    }
-    torch.set_num_threads(1)
     settings = {
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    print("| network | here, ms | OpenVINO, ms | times faster | largest difference |")
-    print("|---|---|---|---|---|")
-    for name, net in plain.items():
-        x = inputs[name]
-        model = openvino.convert_model(net, example_input=x, input=[tuple(x.shape)])
-        other = openvino.Core().compile_model(model, "CPU", settings)
-        ours = onednn.through_onednn(onednn.fold(net), "cpu")
-        with torch.inference_mode():
-            wanted, found = ours(x).numpy(), other(x.numpy())[0]
-            ways = {"here": lambda o=ours, x=x: o(x), "other": lambda o=other, x=x: o(x.numpy())}
+    model = openvino.convert_model(onednn.fold(net), example_input=x, input=[tuple(x.shape)])
+    other = openvino.Core().compile_model(model, "CPU", settings)
+    return lambda x: other(x.numpy())[0]
+
+
+def by_onnxruntime(net: nn.Module, x: Tensor) -> Run:
+    """Return the network in ONNX Runtime, with all that it does to a graph."""
+    import onnxruntime
+
+    file, options = io.BytesIO(), onnxruntime.SessionOptions()
+    torch.onnx.export(onednn.fold(net), (x,), file, input_names=["x"], dynamo=False)
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    other = onnxruntime.InferenceSession(
+        file.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda x: other.run(None, {"x": x.numpy()})[0]
+
+
+def by_compile(net: nn.Module, x: Tensor) -> Run:
+    """Return the network compiled by inductor, channels last."""
+    last = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+    laid_out = onednn.fold(net).to(memory_format=last)  # type: ignore[call-overload]
+    compiled = torch.compile(laid_out, fullgraph=True, options={"freezing": True})
+
+    def run(x: Tensor) -> NDArray[np.float32]:
+        return compiled(x.contiguous(memory_format=last)).numpy()
+
+    run(x)  # compiles
+    return run
+
+
+OTHERS = {"OpenVINO": by_openvino, "ONNX Runtime": by_onnxruntime, "torch.compile": by_compile}
+
+
+def main() -> None:
+    """Print a row per network and runtime."""
+    nets = networks()
+    keep_memory()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # of what exports trace
+    print("| network | runtime | here, core ms | there, core ms | times faster | off by at most |")
+    print("|---|---|---|---|---|---|")
+    with torch.inference_mode():
+        for kind in KINDS:
+            x = inputs(nets, kind, 1)
+            runs = {"here": here(bare(nets)[kind], x)}
+            for name, made in OTHERS.items():
+                try:
+                    runs[name] = made(bare(nets)[kind], x)
+                except (ImportError, RuntimeError) as error:
+                    reason = str(error).strip().splitlines()[0]
+                    print(f"| {NAMES[kind]} | {name} | | not run: {reason} | | |", flush=True)
+            ways = {name: partial(run, x) for name, run in runs.items()}
             times = in_turns(ways, TURNS, time.process_time)
-        here, there = (1000 * statistics.median(times[way]) for way in ways)
-        off = np.abs(wanted - found).max() / np.abs(wanted).max()
-        faster = ratio(times, "here", "other")
-        print(f"| {name} | {here:.0f} | {there:.0f} | {faster:.2f} | {off:.1e} |")
+            ours = runs.pop("here")(x)
+            here_ms = 1000 * statistics.median(times["here"])
+            for name, run in runs.items():
+                there_ms, faster = 1000 * statistics.median(times[name]), ratio(times, "here", name)
+                off = np.abs(ours - run(x)).max() / np.abs(ours).max()
+                row = f"{here_ms:.1f} | {there_ms:.1f} | {faster:.2f} | {off:.1e}"
+                print(f"| {NAMES[kind]} | {name} | {row} |", flush=True)
 
 
 if __name__ == "__main__":
