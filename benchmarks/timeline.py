@@ -5,8 +5,8 @@
 Run it from the root after `make demo`. A case is eight seconds of one shot that neither trained nor
 chose the model: clean until a known second, impaired from there on (`step`) or for two seconds
 (`dip`). Clean and impaired clip are the demo's own, repeated and joined; only impairments that
-cost at least 20 points by the clips' labels are used. A drop is found if `timeline.drop` (step) or
-the beginning of `timeline.worst` (dip) is at most one second off. Cases and tokens stay in
+cost at least 20 points by the clips' labels are used. A drop is found if the stretch that `lmm-vqa
+score --timeline` names (`timeline.worst`) begins at most one second off. Cases and tokens stay in
 data/benchmark_timeline/.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import binomtest
 
-from llm_head.timeline import Second, drop, worst
+from llm_head.timeline import Second, worst
 from pipeline import layout, manifest
 from pipeline.demo.ffmpeg import BITEXACT, ffmpeg
 from pipeline.demo.impair import CLEAN
@@ -102,10 +102,8 @@ def make(case: Case) -> None:
     tmp.rename(case.path)
 
 
-def found_at(case: Case, seconds: Sequence[Second]) -> int | None:
+def found_at(seconds: Sequence[Second]) -> int | None:
     """Return the second at which a timeline says that quality drops."""
-    if case.kind == "step":
-        return drop(seconds)
     stretch = worst(seconds)
     return None if stretch is None else stretch.start
 
@@ -126,7 +124,7 @@ def run(model: Path) -> Iterator[dict[str, object]]:
         if not case.path.is_file():
             make(case)
         for window_s, scorer in zip(WINDOWS_S, scorers, strict=True):
-            at = found_at(case, scorer.score(case.path, timeline=True).timeline)
+            at = found_at(scorer.score(case.path, timeline=True).timeline)
             yield {
                 "set": name,
                 "kind": case.kind,

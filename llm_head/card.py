@@ -68,6 +68,8 @@ def warnings(written: Mapping[str, Any]) -> list[str]:
     sources = {facts.get("mos_source") for facts in written.get("data", {}).values()}
     if sources == {"none"}:
         said.append("No training video had a score: it answers questions, its scores mean nothing.")
+    elif "level" not in written.get("taught", {"level": ()}):
+        said.append("It was not taught the level: its scores and levels mean nothing.")
     others = substitutes(written)
     if others:
         said.append(f"Trained on substitutes of the paper's encoders: {', '.join(others)}.")

@@ -52,7 +52,7 @@ def fine_tune(
     shape = head.shape
     differing = [
         f"{name}: {there} (tune asks for {asked})"
-        for name in ("tokens", "time", "seconds", "markers", "cue")
+        for name in ("tokens", "time", "seconds", "projector", "markers", "cue")
         if (there := getattr(shape, name)) != (asked := getattr(config, name))
     ]
     if differing:

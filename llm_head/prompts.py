@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jinja2 import TemplateError
@@ -142,11 +143,15 @@ class Chat:
         """Return ids of an answer as plain text."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
 
-    @property
+    @cached_property
     def stops(self) -> frozenset[int]:
-        """Return the ids that end an answer: the template's end of turn, the tokenizer's own."""
+        """Return the ids that end an answer: the template's end of turn, the tokenizer's own.
+
+        Text before the special token, as a space, may stand within an answer and ends none.
+        """
         end = frame([self.answer(text) for text in ("yes", "no")]).end
-        found = {*end[:1], self._tokenizer.eos_token_id}
+        special = [i for i in end if i in self._tokenizer.all_special_ids]
+        found = {*(special or end)[:1], self._tokenizer.eos_token_id}
         return frozenset(i for i in found if i is not None)
 
     def _render(self, messages: list[dict[str, str]], open_answer: bool) -> str:

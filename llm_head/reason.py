@@ -71,9 +71,9 @@ def _hedge(probability: float) -> str:
 
 def _where(seconds: "Sequence[Second]", stretch: range) -> str:
     lowest = min(seconds[i].score for i in stretch)
-    median = float(np.median([second.score for second in seconds]))
+    others = [second.score for i, second in enumerate(seconds) if i not in stretch]
     begin, end = seconds[stretch.start].start_s, seconds[stretch.stop - 1].start_s + 1
     return (
-        f"Worst from {clock(begin)} to {clock(end)}, at {lowest:.0f} where the median second "
-        f"has {median:.0f}"
+        f"Worst from {clock(begin)} to {clock(end)}, at {lowest:.0f} where the median of the other "
+        f"seconds is {np.median(others):.0f}"
     )

@@ -102,19 +102,26 @@ def _mixture(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def worst(seconds: Sequence[Second]) -> range | None:
-    """Return the stretch around the lowest second; None if no second stands out.
+    """Return the stretch in which the quality is lowest; None if nothing stands out.
 
     The lowest second stands out if it is `STANDS_OUT` points below the median one; the stretch
-    goes on to both sides as long as seconds are nearer to it than to the median.
+    goes on to both sides as long as seconds are nearer to it than to the median. Where the low
+    seconds are so many that the median is one of them, it is what follows the `drop`, if that is
+    as deep.
 
     >>> scores = [70, 72, 30, 35, 71]
     >>> worst([Second(float(i), s, 5.0, level_of(s)) for i, s in enumerate(scores)])
     range(2, 4)
+    >>> scores = [70, 72, 30, 31, 29, 30]
+    >>> worst([Second(float(i), s, 5.0, level_of(s)) for i, s in enumerate(scores)])
+    range(2, 6)
     """
     scores = np.array([second.score for second in seconds])
     middle, lowest = float(np.median(scores)), int(scores.argmin())
     if middle - scores[lowest] < STANDS_OUT:
-        return None
+        at = drop(seconds)
+        deep = at is not None and scores[:at].mean() - scores[at:].mean() >= STANDS_OUT
+        return range(at, len(scores)) if at is not None and deep else None
     low = scores < (middle + scores[lowest]) / 2
     begin, end = lowest, lowest + 1
     while begin > 0 and low[begin - 1]:

@@ -60,3 +60,9 @@ def test_a_model_that_saw_no_scores_says_that_its_own_mean_nothing() -> None:
     (said, _) = warnings({**WRITTEN, "data": unrated})
     assert "scores mean nothing" in said
     assert len(warnings({**WRITTEN, "data": {**unrated, **WRITTEN["data"]}})) == 1
+
+
+def test_a_head_that_was_not_taught_the_level_says_so() -> None:
+    assert len(warnings({**WRITTEN, "taught": {"level": []}})) == 1
+    said = warnings({**WRITTEN, "taught": {"score": []}})
+    assert "It was not taught the level: its scores and levels mean nothing." in said

@@ -55,6 +55,8 @@ def test_a_head_that_reads_other_tokens_is_refused(tmp_path: Path) -> None:
     said = r"time: ordered \(tune asks for mean\), cue: none \(tune asks for text\); run stage tune"
     with pytest.raises(TuneError, match=said):
         fine_tune(head, make_records(table), {"d": caches}, other, "cpu")
+    with pytest.raises(TuneError, match=r"projector: mlp \(tune asks for vit\)"):
+        fine_tune(head, [], {}, make_config(tmp_path, projector="vit"), "cpu")
     with pytest.raises(TuneError, match="none was trained; section tune asks for all"):
         fine_tune(head, [], {}, make_config(tmp_path, train_llm=True), "cpu")
     nothing = make_records(table.assign(split="test"))

@@ -110,6 +110,13 @@ def test_an_unusable_template_is_refused(template: str | None, message: str) -> 
         Chat(tokenizer)
 
 
+def test_a_space_before_the_end_of_the_turn_ends_no_answer() -> None:
+    plain, spaced = make_tokenizer(), make_tokenizer(TEMPLATE.replace("<|im_end|>", " <|im_end|>"))
+    end = plain.convert_tokens_to_ids("<|im_end|>")
+    assert end in Chat(spaced).stops
+    assert Chat(spaced).stops == Chat(plain).stops
+
+
 def test_level_words_with_the_same_first_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = make_tokenizer()
     words = dict(zip(("bad", "poor", "fair", "good", "excellent"), "abcde", strict=True))

@@ -33,7 +33,7 @@ def test_nothing_is_said_that_was_not_taught() -> None:
     assert reason(nothing) == ""
     seconds = [Second(float(i), s, 5.0, "good") for i, s in enumerate((70, 30, 71))]
     assert reason(nothing, seconds, range(1, 2), nothing) == (
-        "Worst from 0:01 to 0:02, at 30 where the median second has 70."
+        "Worst from 0:01 to 0:02, at 30 where the median of the other seconds is 70."
     )
 
 
@@ -41,7 +41,7 @@ def test_a_reason_says_where_and_what_is_there() -> None:
     seconds = [Second(float(i), s, 5.0, "good") for i, s in enumerate((70, 72, 30, 33, 71))]
     there = replace(ANSWER, impairment="freeze", motion="frozen", motion_prob=0.9)
     assert reason(ANSWER, seconds, range(2, 4), there).endswith(
-        "Worst from 0:02 to 0:04, at 30 where the median second has 70; there clearly impaired by "
-        "freezing (83%), motion clearly frozen (90%)."
+        "Worst from 0:02 to 0:04, at 30 where the median of the other seconds is 71; there clearly "
+        "impaired by freezing (83%), motion clearly frozen (90%)."
     )
     assert reason(ANSWER, seconds[:2]).endswith("No second stands out: they score 70 to 72.")
