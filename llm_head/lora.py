@@ -25,7 +25,9 @@ def add(llm: Any, rank: int) -> Any:
 
 
 def save(llm: Any, folder: Path) -> None:
-    """Write the LoRA layers in PEFT's format."""
+    """Write the LoRA layers in PEFT's format, equal layers as equal bytes."""
+    for config in llm.peft_config.values():
+        config.target_modules = sorted(config.target_modules)  # a set, in another order each time
     llm.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # an empty template
 

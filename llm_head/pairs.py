@@ -52,8 +52,7 @@ class WithPairs(Dataset[Sample]):
     def __getitem__(self, place: int) -> Sample:
         if place < len(self._samples):
             return self._samples[place]
-        name = f"{self._seed}/{self._epoch}/pair {place - len(self._samples)}"
-        rng = random.Random(hashlib.sha256(name.encode()).digest())
+        rng = self._rng(place)
         first, second = self._draw(rng)
         videos = [self._samples.videos[index] for index in (first, second)]
         shown = [self._samples.read(index, rng) for index in (first, second)]
@@ -69,6 +68,22 @@ class WithPairs(Dataset[Sample]):
             dataset=videos[0].dataset,
             better=preference(*(float(video.mos or 0.0) for video in videos)),
         )
+
+    @property
+    def mixed(self) -> bool:
+        """Return whether some videos have more seconds to read than others."""
+        return len(set(self._samples.seconds)) > 1
+
+    def length(self, place: int) -> int:
+        """Return the seconds of a sample in this epoch, of a pair both videos', without tokens."""
+        if place < len(self._samples):
+            return self._samples.length(place)
+        rng = self._rng(place)
+        return sum(self._samples.drawn_length(index, rng) for index in self._draw(rng))
+
+    def _rng(self, place: int) -> random.Random:
+        name = f"{self._seed}/{self._epoch}/pair {place - len(self._samples)}"
+        return random.Random(hashlib.sha256(name.encode()).digest())
 
     def _draw(self, rng: random.Random) -> tuple[int, int]:
         """Return two videos: one as often as its set's weight says, and another of its set."""

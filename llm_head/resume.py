@@ -22,9 +22,11 @@ import torch
 from accelerate.utils import broadcast
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer, TrainerCallback
 
 from llm_head import processes, shards
+from llm_head.batches import ByLength
 from llm_head.config import TuneConfig
 from llm_head.data import Caches
 from llm_head.instruct import Record, to_jsonl
@@ -115,7 +117,12 @@ class Keeper(TrainerCallback):
 
 
 class ResumableTrainer(Trainer):
-    """transformers' Trainer, but for what it writes: only what is trained, and the best epoch."""
+    """transformers' Trainer, but for two things.
+
+    It writes only what is trained, and the best epoch. And its batches are of like lengths, where
+    the videos are not: Trainer's own grouping by length reads every sample for it, and changes the
+    order of equally long ones too.
+    """
 
     def __init__(self, *, keeper: Keeper, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -124,6 +131,23 @@ class ResumableTrainer(Trainer):
 
     def _move_model_to_device(self, model: Any, device: Any) -> None:
         pass  # it is there, see `tune`; parts of an LLM cannot be moved
+
+    def get_train_dataloader(self) -> Any:
+        """Return the Trainer's loader, its order changed by length if lengths differ."""
+        loader: Any = super().get_train_dataloader()
+        samples: Any = self.train_dataset
+        if samples.mixed:
+            size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+            order = ByLength(loader.get_sampler(), samples, size * processes.count())
+            loader.set_sampler(order)
+        return loader
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:
+        if not eval_dataset.mixed:
+            sampler: Sampler[int] | None = super()._get_eval_sampler(eval_dataset)
+            return sampler
+        size = self.args.per_device_eval_batch_size * processes.count()
+        return ByLength(SequentialSampler(eval_dataset), eval_dataset, size)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Return the loss of a batch; of an LLM in parts, gradients are then averaged."""

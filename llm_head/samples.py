@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from llm_head import questions
-from llm_head.data import Caches, Video, has_soft_label, read_tokens, spread
+from llm_head.data import KINDS, Caches, Video, has_soft_label, read_tokens, spread
 from llm_head.instruct import Record
 from llm_head.levels import soft_label
 from llm_head.mixing import Mix
@@ -100,9 +101,8 @@ class Samples(Dataset[Sample]):
             index: of `videos`.
             turn: which time it comes; another turn, other conversations and another part.
         """
-        rng, mos = self._rng(index, turn), self.videos[index].mos
-        drawn = self._draw(index, rng)
-        practice = mos is not None and self.practice > 0 and rng.random() < self.practice
+        rng, drawn, practice = self._begun(index, turn)
+        mos = self.videos[index].mos
         branches = [
             Segment(branch.ids, 0, branch.learned, branch.soft_at)
             for branch in (drawn[:1] if practice else drawn)
@@ -116,6 +116,32 @@ class Samples(Dataset[Sample]):
             dataset=self.videos[index].dataset,
             practice=practice,
         )
+
+    def length(self, place: int) -> int:
+        """Return the seconds of what is shown at a place of this epoch, without reading tokens."""
+        index, turn = self.mix.at(place, self._epoch)
+        rng, *_ = self._begun(index, turn)
+        return self.drawn_length(index, rng)
+
+    def drawn_length(self, index: int, rng: random.Random) -> int:
+        """Return how many seconds `read` would return, and leave `rng` as it would."""
+        part = self._draw_part(self.seconds[index], rng)
+        return self.seconds[index] if part is None else part[1]
+
+    @cached_property
+    def seconds(self) -> list[int]:
+        """Return how many seconds of each video the head reads.
+
+        The first time, the head of every video's token file is read; of packed caches nothing is,
+        since their tables are in memory.
+        """
+        if self.shape.time == "mean":
+            return [1] * len(self.videos)
+        kind = KINDS[0] if self.shape.tokens == "both" else self.shape.tokens
+        return [
+            min(self._caches[video.dataset][kind].shape(video.video_id)[0], self.shape.seconds)
+            for video in self.videos
+        ]
 
     @property
     def rated(self) -> list[int]:
@@ -147,7 +173,27 @@ class Samples(Dataset[Sample]):
         video = self.videos[index]
         caches = self._caches[video.dataset]
         tokens = read_tokens(caches, video.video_id, self.shape, video.cue)
-        return _part(tokens, rng) if self.parts and rng.random() < 0.5 else tokens
+        part = self._draw_part(len(tokens.seconds), rng)
+        return tokens if part is None else tokens.part(*part)
+
+    def _draw_part(self, seconds: int, rng: random.Random) -> tuple[int, int] | None:
+        """Return start and length of the run of seconds that is shown; None: all are.
+
+        Every length and every place of it is equally likely.
+        """
+        if not self.parts or rng.random() >= 0.5:
+            return None
+        length = rng.randint(1, seconds)
+        return rng.randint(0, seconds - length), length
+
+    def _begun(self, index: int, turn: int) -> tuple[random.Random, list[Branch], bool]:
+        """Return what is drawn of a video before its tokens are read.
+
+        That is the generator to go on with, its conversations, and whether it practises.
+        """
+        rng, mos = self._rng(index, turn), self.videos[index].mos
+        drawn = self._draw(index, rng)
+        return rng, drawn, mos is not None and self.practice > 0 and rng.random() < self.practice
 
     def _draw(self, index: int, rng: random.Random) -> list[Branch]:
         branches, video = self._branches[index], self.videos[index]
@@ -163,13 +209,6 @@ class Samples(Dataset[Sample]):
         for index in spread(len(self.videos), most):
             video = self.videos[index]
             yield read_tokens(self._caches[video.dataset], video.video_id, self.shape)
-
-
-def _part(tokens: VideoTokens, rng: random.Random) -> VideoTokens:
-    """Return a run of seconds, every length and every place of it equally likely."""
-    seconds = len(tokens.seconds)
-    length = rng.randint(1, seconds)
-    return tokens.part(rng.randint(0, seconds - length), length)
 
 
 def closed_tasks(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:

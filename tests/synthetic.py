@@ -1,5 +1,7 @@
 """Videos that exist as tokens only: their MOS is a linear function of what the tokens hold."""
 
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +36,27 @@ def make_manifest(count: int, seed: int = 0) -> pd.DataFrame:
 
 
 def make_caches(
-    folder: Path, table: pd.DataFrame, seed: int = 0, fingerprint: dict[str, object] = FINGERPRINT
+    folder: Path,
+    table: pd.DataFrame,
+    seed: int = 0,
+    fingerprint: dict[str, object] = FINGERPRINT,
+    seconds: Sequence[int] = (2,),
 ) -> dict[Kind, TokenCache]:
-    """Write caches of two seconds: 3 spatial tokens of 12 features, a temporal one of 8."""
+    """Write caches: per second 3 spatial tokens of 12 features, and a temporal one of 8.
+
+    Args:
+        seconds: how many the first video has, the second and so on, again and again.
+    """
     rng = np.random.default_rng(seed)
     mixing = {"spatial": rng.normal(size=(4, 12)), "temporal": rng.normal(size=(4, 8))}
-    for video_id, mos, motion in zip(table["video_id"], table["mos"], table["motion"], strict=True):
+    rows = zip(table["video_id"], table["mos"], table["motion"], strict=True)
+    for (video_id, mos, motion), length in zip(rows, cycle(seconds), strict=False):
         hidden = np.array([(mos - 50) / 25, motion == "frozen", *rng.normal(size=2)])
-        for kind, size in (("spatial", (2, 3, 12)), ("temporal", (2, 8))):
+        for kind, size in (("spatial", (length, 3, 12)), ("temporal", (length, 8))):
             tokens = 30 * (hidden @ mixing[kind] + 0.1 * rng.normal(size=size)) + 100
             cache.write_tokens(
                 cache.token_file(folder / kind, video_id),
-                Tokens(tokens.astype(np.float16), np.arange(2.0)),
+                Tokens(tokens.astype(np.float16), np.arange(float(length))),
                 fingerprint,
                 "0" * 64,
             )

@@ -70,6 +70,7 @@ ELSEWHERE = {
     ("docs/tuning.md", "accelerate "): (
         "test_two_processes_end_where_one_with_twice_the_batch_does"
     ),
+    ("docs/tuning.md", "torchrun "): "test_two_processes_end_where_one_with_twice_the_batch_does",
     ("docs/tuning.md", "dvc commit "): "of an output that the line above makes",
     ("docs/scoring.md", "lmm-vqa model pu"): "test_the_commands_by_the_client_s_own_settings",
 }

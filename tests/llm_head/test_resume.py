@@ -41,7 +41,10 @@ run(Path(sys.argv[1]), Path(sys.argv[1]) / "never")
 
 
 def run(folder: Path, model: Path) -> None:
-    """Tune for 3 epochs of 12 steps, of which every second is logged, and save the head."""
+    """Tune for 3 epochs of 12 steps, of which every second is logged, and save the head.
+
+    The videos are of two lengths, so that batches are made by length.
+    """
     torch.set_num_threads(1)
     table = make_manifest(48)
     config = make_config(
@@ -49,7 +52,7 @@ def run(folder: Path, model: Path) -> None:
         **{"epochs": 3, "batch_size": 2, "dropout": 0.1, "learning_rate": 2e-3},
         **{"align_steps": 3, "align_weight": 1.0, "lora_rank": 2, "practice_steps": 2},
     )
-    caches = make_caches(folder / "cache", table)
+    caches = make_caches(folder / "cache", table, seconds=(2, 1, 1))
     tuned = tune(make_records(table), {"d": caches}, config, "cpu", folder / "work")
     checkpoint.save(model, tuned, config, FOUND)
 
