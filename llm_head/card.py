@@ -126,5 +126,5 @@ def _validation(written: Mapping[str, Any], history: pd.DataFrame) -> str:
     settings = written["settings"]
     epoch = f"Epoch {written['best_epoch']:g} of {settings['epochs']:g}"
     if math.isnan(srcc):
-        return f"{epoch}; too few labelled validation videos for an SRCC."
+        return f"{epoch}; no SRCC: too few labelled validation videos, or of several data sets."
     return f"{epoch}; SRCC {srcc:.3f} on the validation videos, whose loss chose it, so optimistic."

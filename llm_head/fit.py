@@ -4,6 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def fit(
             train_dataset=samples["train"],
             eval_dataset=samples["val"] if has_val else None,
             data_collator=collate,
-            compute_metrics=_metrics,
+            compute_metrics=partial(_metrics, sets=len({v.dataset for v in samples["val"].videos})),
             callbacks=[_Progress(), _Epochs(samples["train"]), keeper],
         )
         trainer.remove_callback(PrinterCallback)
@@ -100,10 +101,11 @@ def fit(
     return _history(trainer.state.log_history), keeper.epoch
 
 
-def _metrics(found: EvalPrediction) -> dict[str, float]:
+def _metrics(found: EvalPrediction, sets: int) -> dict[str, float]:
+    """Return the SRCC; NaN where there are several data sets, whose scales differ."""
     mos, score = np.asarray(found.label_ids), np.asarray(found.predictions)
     known = np.isfinite(mos) & np.isfinite(score)
-    if len(set(mos[known])) < 3 or len(set(score[known])) < 2:
+    if sets > 1 or len(set(mos[known])) < 3 or len(set(score[known])) < 2:
         return {"srcc": float("nan")}
     return {"srcc": float(spearmanr(mos[known], score[known]).statistic)}
 

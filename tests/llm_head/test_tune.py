@@ -156,6 +156,18 @@ def test_without_validation_the_last_parameters_stay(tmp_path: Path) -> None:
     assert tuned.history["val_srcc"].isna().all()
 
 
+def test_validation_videos_of_two_scales_have_no_common_srcc(tmp_path: Path) -> None:
+    save_tiny_llm(tmp_path / "llm")
+    table = make_manifest(12)
+    caches = {"d": make_caches(tmp_path, table)}
+    records = make_records(table)
+    other = [replace(record, dataset="e") for record in records]
+    alone = tune(records, caches, make_config(tmp_path), "cpu")
+    both = tune([*records, *other], {**caches, "e": caches["d"]}, make_config(tmp_path), "cpu")
+    assert alone.history["val_srcc"].notna().any()
+    assert both.history["val_srcc"].isna().all()
+
+
 def test_videos_without_tokens_are_named_and_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
