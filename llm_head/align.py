@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
     """Train a model's projector by the alignment loss alone; the LLM is not run.
 
-    Every video comes mixed with another one, see `practice.mixed`. Where nothing is known of any
-    video, nothing is done.
+    Every video comes mixed with another one of its data set, see `practice.mixed`. Where nothing is
+    known of any video, nothing is done.
 
     Args:
         samples: of the training split.
@@ -38,7 +38,8 @@ def align(model: LmmVqa, samples: Samples, steps: int, seed: int) -> None:
     def loss_of(drawn: Sequence[int], step: int) -> Tensor:
         found = [samples.shown(known[index], step) for index in drawn]
         batch = {k: v.to(device) for k, v in pad([tokens for tokens, _ in found]).items()}
-        seconds, other = batch["seconds"], mixture(len(drawn), 0.0, device)
+        sets = samples.sets[[known[index] for index in drawn]].to(device)
+        seconds, other = batch["seconds"], mixture(len(drawn), 0.0, device).within(sets)
         words = torch.stack([words for _, words in found]).to(device)
         words = mixed_words(words, other, model.alignment.tasks)
         parts = [mixed(batch[kind], seconds, other) for kind in ("spatial", "temporal")]

@@ -41,6 +41,7 @@ class TuneConfig:
     practice_steps: int
     level_spread: Literal["fixed", "raters"]
     rank_weight: float
+    rank_only: tuple[str, ...]
     answer_weight: float
     pairs: float
     weights: Mapping[str, float]

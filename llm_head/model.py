@@ -140,7 +140,8 @@ class LmmVqa(nn.Module):
             spatial: float (B, K, P, D).
             temporal: float (B, K, D).
             seconds: bool (B, K), which seconds are there and not padding.
-            words: float (B, W), `samples.truth` of each video; the first five are its soft label.
+            words: float (B, W), `samples.truth` of each video; the first five are its soft label,
+                0: its level is asked for the ranking loss only.
             mos: float (B,), NaN where unknown; read for the ranking loss only.
             sets: int64 (B,), equal for videos of the same data set.
             better: float (B,), of two videos the share that prefers the first, NaN: a single video.
@@ -156,8 +157,9 @@ class LmmVqa(nn.Module):
         logits = self.logits(hidden[rows, source[rows, places]])
         is_soft, is_pair = soft_at[rows, places], better.isfinite()[rows]
         is_level = is_soft & ~is_pair
+        is_taught = is_level & (levels[rows].sum(dim=1) > 0)
         level_logits = logits[:, self.level_words]
-        level_loss = _soft_loss(logits[is_level], self.level_words, levels[rows[is_level]])
+        level_loss = _soft_loss(logits[is_taught], self.level_words, levels[rows[is_taught]])
         preferred = better[rows[is_pair]]
         pair_loss = _soft_loss(
             logits[is_pair], self.order_words, torch.stack([preferred, 1 - preferred], dim=1)

@@ -31,6 +31,15 @@ class Mixture:
     other: Tensor
     share: Tensor
 
+    def within(self, sets: Tensor) -> "Mixture":
+        """Return it without the mixtures of two data sets, whose scales differ.
+
+        Args:
+            sets: int64 (B,), equal for videos of the same data set.
+        """
+        own = torch.arange(len(sets), device=sets.device)
+        return Mixture(torch.where(sets[self.other] == sets, self.other, own), self.share)
+
 
 def mixture(count: int, outside: float, device: torch.device) -> Mixture:
     """Draw a mixture of so many videos.

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from llm_head import questions
 from llm_head.data import KINDS, Caches, Video, has_soft_label, read_tokens, spread
 from llm_head.instruct import Record
-from llm_head.levels import soft_label
+from llm_head.levels import LEVELS, soft_label
 from llm_head.mixing import Mix
 from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
@@ -60,6 +60,7 @@ class Samples(Dataset[Sample]):
         parts: bool = False,
         raters: bool = False,
         weights: Mapping[str, float] | None = None,
+        rank_only: Collection[str] = (),
         closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Turn all conversations into token ids.
@@ -70,9 +71,12 @@ class Samples(Dataset[Sample]):
             raters: where it is known, the deviation between a video's raters takes its place.
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
+            rank_only: data sets of whose MOS only the order is read, see `_without_scale`.
             closed: see `truth`.
         """
+        videos = [_without_scale(v) if v.dataset in rank_only else v for v in videos]
         self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
+        self.rank_only = frozenset(rank_only)
         self._seed, self._epoch = seed, 0
         self.parts = parts
         self.practice = 0.0  # share of the videos with a MOS that practise, see `practice`
@@ -83,6 +87,9 @@ class Samples(Dataset[Sample]):
             truth(video, level_std if std is None else std, closed)
             for video, std in zip(videos, stds, strict=True)
         ]
+        for video, words in zip(videos, self._words, strict=True):
+            if video.dataset in rank_only:
+                words[: len(LEVELS)] = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other conversations; the trainer calls it."""
@@ -142,6 +149,11 @@ class Samples(Dataset[Sample]):
             min(self._caches[video.dataset][kind].shape(video.video_id)[0], self.shape.seconds)
             for video in self.videos
         ]
+
+    @cached_property
+    def sets(self) -> Tensor:
+        """Return a number per video, int64 (n,), equal for those of the same data set."""
+        return torch.from_numpy(np.unique([v.dataset for v in self.videos], return_inverse=True)[1])
 
     @property
     def rated(self) -> list[int]:
@@ -252,6 +264,23 @@ def _told(video: Video, task: str, answers: Sequence[str]) -> NDArray[np.float64
     row = np.array([float(answer in told) for answer in answers])
     shares: NDArray[np.float64] = row / max(1.0, row.sum())
     return shares
+
+
+def _without_scale(video: Video) -> Video:
+    """Return a video whose conversations say nothing of where on a scale its MOS lies.
+
+    The score is not asked; the level is, for the ranking loss reads what is answered, but the same
+    word stands behind the question whatever the MOS is, and is not learned.
+    """
+    records = []
+    for record in video.records:
+        if has_soft_label(record):
+            turns = record.conversations
+            answer = replace(turns[-1], value=questions.level_answer("fair"))
+            record = replace(record, conversations=(*turns[:-1], answer))
+        if record.task != "score":
+            records.append(record)
+    return replace(video, records=tuple(records))
 
 
 def _branch(chat: Chat, record: Record) -> Branch:

@@ -190,6 +190,7 @@ def samples_of(
             parts=split == "train",
             raters=config.level_spread == "raters",
             weights=config.weights if split == "train" else None,
+            rank_only=config.rank_only,
             closed=closed,
         )
         for split, found in videos.items()

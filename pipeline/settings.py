@@ -299,6 +299,8 @@ class TuneSettings(Section):
     """Steps in which an LLM with LoRA learns to say what it is shown; the projector then stays."""
     rank_weight: float = Field(default=0.0, ge=0)
     """Weight of the ranking loss between videos of one data set; only their order counts."""
+    rank_only: tuple[Name, ...] = ()
+    """Sets of train_on whose MOS teach only the order of their videos, by the ranking loss."""
     answer_weight: float = Field(default=1.0, ge=0)
     """Weight of all other answers' loss beside that of the level."""
     pairs: float = Field(default=0.0, ge=0)
@@ -331,9 +333,12 @@ class TuneSettings(Section):
 
     @model_validator(mode="after")
     def _weights_are_of_training_sets(self) -> "TuneSettings":
-        unknown = sorted(set(self.weights) - set(self.train_on))
-        if unknown:
-            raise ValueError(f"weights names {unknown}, which train_on has not")
+        for name, sets in (("weights", self.weights), ("rank_only", self.rank_only)):
+            unknown = sorted(set(sets) - set(self.train_on))
+            if unknown:
+                raise ValueError(f"{name} names {unknown}, which train_on has not")
+        if self.rank_only and not self.rank_weight:
+            raise ValueError("rank_only is for the ranking loss: rank_weight must be above 0")
         return self
 
 

@@ -40,8 +40,9 @@ def run(params: Params, dataset: str, part: int) -> None:
     if params.run.shard_llm:
         raise ProcessesError("run.shard_llm: stage fold does not cut the LLM; set it to false")
     config = TuneConfig(
-        **params.tune.model_dump(exclude={"train_on", "epochs", "weights"}),
+        **params.tune.model_dump(exclude={"train_on", "epochs", "weights", "rank_only"}),
         weights={},
+        rank_only=(),
         epochs=params.protocol.epochs,
         seed=params.seed,
     )

@@ -48,6 +48,7 @@ def make_config(folder: Path, **changes: Any) -> TuneConfig:
         practice_steps=0,
         level_spread="fixed",
         rank_weight=0.0,
+        rank_only=(),
         answer_weight=1.0,
         pairs=0.0,
         weights={},
@@ -154,6 +155,36 @@ def test_without_validation_the_last_parameters_stay(tmp_path: Path) -> None:
     tuned = tune(make_records(table), caches, make_config(tmp_path, epochs=2), "cpu")
     assert tuned.best_epoch == 2
     assert tuned.history["val_srcc"].isna().all()
+
+
+@pytest.mark.parametrize("bent_is_seen", [False, True])
+def test_of_a_set_for_ranking_only_the_order_of_its_mos_is_learned(
+    tmp_path: Path, bent_is_seen: bool
+) -> None:
+    save_tiny_llm(tmp_path / "llm")
+    tables = {"d": make_manifest(12), "e": make_manifest(12, seed=1)}
+    caches = {name: make_caches(tmp_path / name, table) for name, table in tables.items()}
+    config = make_config(
+        tmp_path, rank_weight=1.0, rank_only=() if bent_is_seen else ("e",), align_steps=3,
+        align_weight=1.0, batch_size=4, pairs=0.5,
+    )  # fmt: skip
+
+    def projector() -> dict[str, torch.Tensor]:
+        names = {name: dict.fromkeys(table["video_id"], "") for name, table in tables.items()}
+        records = [
+            record
+            for name, table in tables.items()
+            for record in instruct.build(
+                table, name, ["score", "level", "motion"], names[name], seed=0
+            )
+        ]
+        return dict(tune(records, caches, config, "cpu").model.projector.state_dict())
+
+    before = projector()
+    tables["e"]["mos"] = 100 * (tables["e"]["mos"] / 100) ** 3  # other distances, the same order
+    after = projector()
+    same = all(torch.equal(before[name], after[name]) for name in before)
+    assert same is not bent_is_seen
 
 
 def test_validation_videos_of_two_scales_have_no_common_srcc(tmp_path: Path) -> None:

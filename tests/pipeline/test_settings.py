@@ -20,6 +20,8 @@ def test_every_params_file_of_the_project_is_valid(path: Path) -> None:
         ("tune", "train_on", ["nobody"], "'nobody'"),
         ("tune", "epoch", 3, "tune.epoch"),
         ("tune", "lora_rank", 0, "practice_steps trains the LoRA layers after alignment"),
+        ("tune", "rank_only", ["demo"], "rank_weight must be above 0"),
+        ("tune", "rank_only", ["nobody"], "rank_only names"),
         ("tune", "train_llm", True, "neither lora_rank nor quantize"),
         ("spatial", "frame", "half", "spatial.frame.*'half'"),
         ("demo", "clip_s", 0, "demo.clip_s"),
