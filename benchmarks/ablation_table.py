@@ -1,13 +1,11 @@
 """The table of `benchmarks.ablations`: what the seeds of each variant said, side by side."""
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.ablation_runs import (
     ABOUT,
@@ -20,86 +18,121 @@ from benchmarks.ablation_runs import (
     base,
     runs_of,
 )
-from llm_head.bootstrap import content_codes, counted_ranks, interval, pearson, resample_counts
+from llm_head.bootstrap import (
+    Floats,
+    content_codes,
+    counted_ranks,
+    interval,
+    pearson,
+    resample_counts,
+)
 
 PAGE = Path("docs/results.md")
 START, END = "<!-- ablations -->\n", "<!-- end -->"
 RESAMPLES = 2000
+TASKS = ("impairment", "motion")
 
 
 class Row:
-    """One line of the table: what the seeds of one variant said of the test videos."""
+    """One line of the table: what the seeds of one variant said of the test videos.
 
-    def __init__(self, variant: str, column: str = "score") -> None:
-        """Read the runs that there are; none is an error of the caller."""
-        folders = runs_of(variant)
-        self.seeds = len(folders)
+    Its figures are arrays: the mean over seeds of all videos, then that of each resample. A
+    resample draws scenes and seeds; rows with the same seeds draw the same ones, so their
+    differences are paired.
+    """
+
+    def __init__(self, folders: Sequence[Path], column: str = "score") -> None:
+        """Read runs, one folder per seed; none is an error of the caller."""
+        self.folders, self.column = folders, column
         self._tables = {name: [pd.read_csv(f / f"{name}.csv") for f in folders] for name in SETS}
-        self._column = column
 
-    def srccs(self, name: str) -> NDArray[np.float64]:
-        """Return the mean over seeds of SRCC: of the videos, and of each resample.
+    def with_seeds_of(self, other: "Row") -> "Row":
+        """Return the row with only those seeds that the other one has, too."""
+        names = {folder.name for folder in other.folders}
+        return Row([folder for folder in self.folders if folder.name in names], self.column)
 
-        A resample draws scenes and seeds. All rows draw the same ones, so differences are paired.
-        """
+    def srccs(self, name: str) -> Floats:
+        """Return the SRCC of the score."""
         first = self._tables[name][0]
-        known = first["mos"].notna().to_numpy()
-        mos = first["mos"][known].to_numpy(float)
-        codes = content_codes(first["content"][known].tolist(), len(mos))
-        drawn = resample_counts(codes, RESAMPLES, seed=0)
-        assert drawn is not None, "the demo has more scenes than that"
-        counts = np.concatenate([np.ones((1, len(mos))), drawn])
+        known = first["mos"].notna()
+        counts, mos = _counts(first[known]), first["mos"][known].to_numpy(float)
         of_mos = counted_ranks(counts, mos)
-        scores = [table[self._column][known].to_numpy(float) for table in self._tables[name]]
-        each = np.array([pearson(counts, counted_ranks(counts, s), of_mos) for s in scores])
-        seeds = np.random.default_rng(0).integers(0, self.seeds, (self.seeds, RESAMPLES))
-        resampled = np.take_along_axis(each[:, 1:], seeds, axis=0)
-        return np.append(each[:, 0].mean(), resampled.mean(axis=0))
+        scores = [table[self.column][known].to_numpy(float) for table in self._tables[name]]
+        return _over_seeds([pearson(counts, counted_ranks(counts, s), of_mos) for s in scores])
 
-    def accuracy(self, name: str, task: str) -> float:
-        """Return the mean over seeds of the balanced accuracy of a task; NaN: it was not taught."""
-        found = []
-        for table in self._tables[name]:
-            known = table[table[task].notna()]
-            if known[f"{task}_answer"].isna().all():
-                return math.nan
-            right = known[f"{task}_answer"] == known[task]
-            found.append(right.groupby(known[task]).mean().mean())
-        return float(np.mean(found))
+    def accuracies(self, name: str, task: str) -> Floats | None:
+        """Return the balanced accuracy of a task; None: it was not taught."""
+        first = self._tables[name][0]
+        known = first[task].notna()
+        if first[f"{task}_answer"][known].isna().all():
+            return None
+        counts, truth = _counts(first[known]), first[task][known].to_numpy()
+        of_class = (truth[:, None] == np.unique(truth)).astype(float)
+        answers = [table[f"{task}_answer"][known].to_numpy() for table in self._tables[name]]
+        with np.errstate(invalid="ignore"):  # a class that was not drawn counts for nothing
+            recalls = [
+                counts @ (of_class * (given == truth)[:, None]) / (counts @ of_class)
+                for given in answers
+            ]
+        return _over_seeds([np.nanmean(each, axis=1) for each in recalls])
+
+
+def _counts(table: pd.DataFrame) -> Floats:
+    """Return how often each video counts: once, then as often as each resample draws its scene."""
+    codes = content_codes(table["content"].tolist(), len(table))
+    drawn = resample_counts(codes, RESAMPLES, seed=0)
+    assert drawn is not None, "the demo has more scenes than that"
+    return np.concatenate([np.ones((1, len(table))), drawn])
+
+
+def _over_seeds(each: Sequence[Floats]) -> Floats:
+    """Return the mean over all seeds, then over those that each resample draws."""
+    values = np.array(each)
+    seeds = np.random.default_rng(0).integers(0, len(values), (len(values), RESAMPLES))
+    resampled = np.take_along_axis(values[:, 1:], seeds, axis=0)
+    return np.append(values[:, 0].mean(), resampled.mean(axis=0))
 
 
 def rows() -> Iterator[tuple[str, Row, bool]]:
     """Yield title, row, and whether its answers are its own, of every variant that was run."""
     for variant in VARIANTS:
-        if runs_of(variant):
-            yield variant, Row(variant), True
+        folders = runs_of(variant)
+        if folders:
+            yield variant, Row(folders), True
             for column, title in READ_OUTS.items() if variant in READ_OUTS_OF else ():
-                yield f"{variant}, {title}", Row(variant, column), False
+                yield f"{variant}, {title}", Row(folders, column), False
             for column, title in BESIDE.items() if variant == "default" else ():
-                yield title, Row(variant, column), False
+                yield title, Row(folders, column), False
 
 
 def table() -> str:
     """Return the table as Markdown, a row per variant that has been run."""
     heads = [f"SRCC, {title} | difference" for title in SETS.values()]
-    head = ["", "seeds", *heads, "impairment", "motion"]
+    head = ["", "seeds", *heads, *TASKS]
     lines = [f"| {' | '.join(head)} |", "|---" * (len(head) + len(SETS)) + "|"]
-    bases = {name: Row(name) for name in {base(title) for title, _, _ in rows()}}
+    bases = {name: Row(runs_of(name)) for name in {base(title) for title, _, _ in rows()}}
     for title, row, answers in rows():
-        cells = [title, str(row.seeds)]
+        of_base = bases[base(title)].with_seeds_of(row)
+        cells = [title, str(len(row.folders))]
         for name in SETS:
-            of_row, of_base = row.srccs(name), bases[base(title)].srccs(name)
-            low, high = interval(of_row[1:])
-            cells.append(f"{of_row[0]:.3f} [{low:.3f}, {high:.3f}]")
-            low, high = interval(of_row[1:] - of_base[1:])
+            cells.append(_with_interval(row.srccs(name)))
+            if title == "default" or not of_base.folders:
+                cells.append("")
+                continue
+            difference = row.with_seeds_of(of_base).srccs(name) - of_base.srccs(name)
+            low, high = interval(difference[1:])
             sure = "**" if low > 0 or high < 0 else ""
-            difference = f"{sure}{of_row[0] - of_base[0]:+.3f}{sure} [{low:+.3f}, {high:+.3f}]"
-            cells.append("" if title == "default" else difference)
-        for task in ("impairment", "motion"):
-            accuracy = row.accuracy("demo", task) if answers else math.nan
-            cells.append("" if math.isnan(accuracy) else f"{accuracy:.3f}")
+            cells.append(f"{sure}{difference[0]:+.3f}{sure} [{low:+.3f}, {high:+.3f}]")
+        for task in TASKS:
+            found = row.accuracies("demo", task) if answers else None
+            cells.append("" if found is None else _with_interval(found))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _with_interval(values: Floats) -> str:
+    low, high = interval(values[1:])
+    return f"{values[0]:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def commits() -> str:
