@@ -189,7 +189,7 @@ class Vit(Layers):
 
 
 class Resampler(Layers):
-    """Learned queries read the tokens of a second: for long videos and fine grids.
+    """Learned queries read the tokens of a second: for fine grids, and so for more seconds.
 
     Source: the perceiver resampler of Flamingo, arXiv:2204.14198, one layer, a second at a time.
     """

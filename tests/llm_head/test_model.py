@@ -98,6 +98,7 @@ def test_padding_and_other_videos_do_not_change_the_loss(bench: Bench) -> None:
         other = bench.model(**collate([long]))
     torch.testing.assert_close(padded["score"][0], alone["score"][0])
     torch.testing.assert_close(padded["score"][1], other["score"][0])
+    torch.testing.assert_close(padded["loss"], (alone["loss"] + other["loss"]) / 2)
 
 
 def test_the_loss_is_on_answers_only(bench: Bench) -> None:
