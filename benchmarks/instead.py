@@ -89,8 +89,8 @@ def against(
 ) -> list[Row]:
     """Compare `extract` with other ways to encode the same videos; of the first more is wanted."""
     every: dict[str, Way] = {"ours": lambda v: stage(v, KINDS, nets, run)(), **ways}
-    for encode in every.values():
-        encode(videos[:1])  # warms up
+    for name, encode in every.items():  # warms up: each worker, else this process
+        encode(videos[: max(1, setting.workers)] if name == "ours" else videos[:1])
     tasks = {name: lambda e=encode: e(videos) for name, encode in every.items()}
     wall, cpu = apart(in_turns(tasks, setting.turns, clocks, warm=True))
     size = f"{len(videos)} videos of {setting.seconds:g} s, {videos[0].stem} lines"
