@@ -42,7 +42,7 @@ class Setting:
 
     heights: tuple[int, ...] = (270, 1080)
     seconds: float = 4
-    videos: int = 8  # at 1080 lines; as many more below as they have fewer lines
+    videos: int = 6  # at 1080 lines; as many more below as they have fewer lines
     turns: int = 2
     workers: int = len(os.sched_getaffinity(0))
     slowfast_px: int = 224  # 0: not measured
