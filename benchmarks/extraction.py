@@ -50,7 +50,7 @@ class Setting:
     heights: tuple[int, ...] = (270, 720, 1080)
     seconds: float = 8  # as most videos of LSVQ and KoNViD-1k are long
     turns: int = 2
-    videos: int = 8  # of the runs on several workers: a stage has a start and an end, too
+    videos: int = 4  # for each of several workers: a stage has a start and an end, too
     workers: int = len(os.sched_getaffinity(0))  # 0: one, in this process
     batches_s: tuple[int, ...] = (1, 4, 16)  # of the networks alone
 
@@ -66,11 +66,13 @@ def measure(setting: Setting | None = None) -> list[Row]:
         for path in paths.values():
             for what in ASKED:
                 rows += one_worker(path, what, nets, setting)
-        rows += several_workers(paths, nets, setting.workers, setting.videos, setting.seconds)
+        rows += several_workers(
+            paths, nets, setting.workers, setting.videos, setting.seconds, setting.turns
+        )
         rows += decoding(paths[max(paths)], nets, setting)
         for path in paths.values():
             rows += encoding.encoders(path, nets, 3 * setting.turns)
-        rows += encoding.batches(paths[min(paths)], nets, setting.batches_s, setting.turns + 1)
+        rows += encoding.batches(paths[min(paths)], nets, setting.batches_s, setting.turns)
     return rows
 
 

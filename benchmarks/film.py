@@ -63,10 +63,11 @@ def read(path: Path, clip_frames: int) -> dict[str, float]:
             spatial([chunk.key_frame])
             if clip_frames >= 9:
                 temporal([chunk.clip])
-    return {"chunks": count, "seconds": time.perf_counter() - started, "peak_mb": _peak_mb()}
+    return {"chunks": count, "seconds": time.perf_counter() - started, "peak_mb": peak_mb()}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """Return the most memory, in MB, that this process has held so far."""
     # not ru_maxrss: that counts what the process was before it became this program, so the size of
     # whatever has started it
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -66,13 +66,15 @@ def in_turns(
     turns: int,
     clock: Callable[[], Any] = time.perf_counter,
     before: Callable[[], object] = lambda: None,
+    warm: bool = False,
 ) -> dict[str, list[Any]]:
     """Return the times of each task, taken in turns so that all meet the same machine.
 
-    A turn before the first is not counted: it warms up. Nor is `before`, called before each task.
+    A turn before the first is not counted: it warms up, unless the caller has done so (`warm`). Nor
+    is `before`, called before each task.
     """
     times: dict[str, list[Any]] = {name: [] for name in tasks}
-    for turn in range(turns + 1):
+    for turn in range(int(warm), turns + 1):
         for name, task in tasks.items():
             before()
             began = clock()
@@ -132,9 +134,14 @@ def keep_memory() -> None:
 def machine() -> dict[str, str | int | float]:
     """Return what the figures depend on beside the code."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    # the last core's; a name such as "AMD EPYC" leaves open which generation it is
+    about = {key.strip(): value.strip() for key, _, value in (li.partition(":") for li in lines)}
+    name = about.get("model name") or platform.processor()
+    if "cpu family" in about:
+        name += f" (family {about['cpu family']}, model {about.get('model', 'unknown')})"
     return {
-        "cpu": models[0] if models else platform.processor(),
+        "cpu": name,
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "cores": len(os.sched_getaffinity(0)),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",

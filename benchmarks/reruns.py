@@ -3,6 +3,9 @@
     python -m benchmarks.reruns 10 1000 100000 1000000    # the table of docs/reliability.md
     python -m benchmarks.reruns --dvc 100000              # DVC around a stage of so many videos
 
+The stage and `dvc repro` are run again each with nothing changed, with one video added and, ten
+videos, with one setting changed.
+
 Caches are synthetic: copies of one small token file, so that 100,000 of them take 1 GB and not a
 day. A cold run is measured on real clips and multiplied. The plan reads the manifest from CSV as
 the stage does. "Nothing known" is the plan after the journal was lost, or DVC has restored the
@@ -11,34 +14,36 @@ files: each is opened and read.
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
 
-from benchmarks.measure import ROOT, RUN, SHA256, Row, in_turns, made_up_video, networks
-from pipeline import extract, journal, layout, manifest
-from pipeline.cache import Tokens, fingerprint_sha256, token_name, write_index, write_tokens
+from benchmarks.copies import OTHER, SETTINGS, clips, synthetic, write_cache
+from benchmarks.measure import (
+    ROOT,
+    RUN,
+    SHA256,
+    Networks,
+    Row,
+    in_turns,
+    made_up_video,
+    networks,
+)
+from pipeline import extract, journal, manifest
 from pipeline.encode import Job, Target, Video, encode_video, encoder, fingerprint
 from pipeline.plan import plan
-from pipeline.settings import SpatialSettings
 
-SETTINGS = SpatialSettings(
-    model="efficientnet_lite0", pretrained="random", layers=(1,), grid=1, frame="whole", size_px=32
-)
-OTHER = SETTINGS.model_copy(update={"layers": (2,)})
 READ_ALL_UP_TO = 100_000
+ENCODE_UP_TO = 10  # videos that are all encoded anew within DVC
 
 
 @dataclass(frozen=True)
@@ -46,58 +51,11 @@ class Setting:
     """How much is measured."""
 
     rows: tuple[int, ...] = (10, 1000, 100_000)
+    changed_rows: int = 10  # of which all are encoded anew, since one setting has changed
     dvc_rows: tuple[int, ...] = (10, 1000)  # 100,000 take minutes: by `--dvc`
     turns: int = 3
     clip_s: float = 4
     clip_height: int = 540
-
-
-def write_manifest(path: Path, rows: int) -> None:
-    """Write a manifest of v0000000, v0000001, ... in sub-folders of a thousand."""
-    ids = [f"b{row // 1000:04d}/v{row:07d}" for row in range(rows)]
-    columns: dict[str, object] = dict.fromkeys(manifest.COLUMNS, "")
-    columns |= dict.fromkeys(manifest.NUMBER_COLUMNS, 1.0)
-    columns |= {"video_id": ids, "path": [f"{i}.mp4" for i in ids], "sha256": SHA256}
-    manifest.write(path, pd.DataFrame(columns))
-
-
-def write_cache(target: Target, rows: int) -> None:
-    """Fill a cache with copies of one token file; copies, since a link would share its stamp."""
-    made = fingerprint(target.settings, encoder(target.settings, "cpu"))
-    target.folder.mkdir(parents=True)
-    first = target.folder / "first.bin"
-    write_tokens(first, Tokens(np.ones((1, 8), np.float16), np.zeros(1)), made, SHA256)
-    content = first.read_bytes()
-    first.unlink()
-    ids = [f"b{row // 1000:04d}/v{row:07d}" for row in range(rows)]
-    for row, video_id in enumerate(ids):
-        path = target.folder / token_name(video_id)
-        if row % 1000 == 0:
-            path.parent.mkdir()
-        path.write_bytes(content)
-    files, _ = journal.scan(target.folder)
-    wanted = fingerprint_sha256(made)
-    journal.rewrite(
-        target.folder, {n: journal.entry(found, wanted, SHA256) for n, found in files.items()}
-    )
-    write_index(target.folder, made, dict.fromkeys(ids, SHA256))
-
-
-@contextmanager
-def synthetic(rows: int) -> Iterator[tuple[Path, Target]]:
-    """Yield manifest and target of a data set in a scratch folder, the cwd meanwhile."""
-    folder = Path(tempfile.mkdtemp(prefix="reruns-", dir=os.environ.get("TMPDIR")))
-    try:
-        with chdir(folder):
-            table, target = (
-                layout.manifest("mine"),
-                Target(SETTINGS, layout.cache("mine", "spatial")),
-            )
-            table.parent.mkdir(parents=True)
-            write_manifest(table, rows)
-            yield table, target
-    finally:
-        shutil.rmtree(folder)
 
 
 def planned(table: Path, target: Target, cached: int, todo: int) -> None:
@@ -115,6 +73,7 @@ def measure(setting: Setting | None = None) -> list[Row]:
     rows = [Row("cold run, a video", cold_s, "s", "", f"{setting.clip_s:g} s", weights)]
     for count in setting.rows:
         rows += plans(count, setting, cold_s)
+    rows += changed(setting, cold_s)
     for count in setting.dvc_rows:
         for row in with_dvc(count):
             rows.append(row)
@@ -171,8 +130,39 @@ def plans(count: int, setting: Setting, cold_s: float) -> list[Row]:
     return rows
 
 
+def changed(setting: Setting, cold_s: float) -> list[Row]:
+    """Return what the whole stage takes after one setting has changed: every video is encoded."""
+    nets, count = networks(), setting.changed_rows
+    grids = (nets.spatial.grid, nets.spatial.grid + 1)
+    # each turn changes the setting anew, to and fro
+    made = [
+        nets.spatial.model_copy(update={"grid": grids[turn % 2]})
+        for turn in range(setting.turns + 1)
+    ]
+    took = []
+    with synthetic(count) as (table, target):
+        clips(table, setting.clip_height, setting.clip_s)
+        for settings in made:
+            Networks(settings, nets.temporal).built("spatial")  # loading it is not encoding
+            work = partial(
+                extract.extract, manifest.read(table), (Target(settings, target.folder),), RUN
+            )
+            took.append(_timed(work))
+    name, size = "stage, one setting changed", f"{count:,} videos"
+    again_s = statistics.median(took[1:])  # the first has filled the cache
+    against = f"a cold run on one worker ({count:,} x one video)"
+    return [
+        Row(name, again_s, "s", "", size, nets.weights),
+        Row(name, 100 * again_s / (cold_s * count), "%", against, size, nets.weights),
+    ]
+
+
 def with_dvc(count: int) -> Iterator[Row]:
-    """Yield what DVC and the command take around a stage that has made all its files."""
+    """Yield what DVC and the command take around a stage that has made all its files.
+
+    At the end one video is added, then one setting changed. Both are clips of a second of 64 lines:
+    that is DVC, the command's start and the journal; encoding comes on top.
+    """
     size = f"{count:,} videos"
     with synthetic(count) as (table, target):
         write_cache(target, count)
@@ -204,6 +194,19 @@ def with_dvc(count: int) -> Iterator[Row]:
         _command(["dvc", "init", "--quiet"])
         for name, command in commands.items():
             yield Row(name, _timed(lambda c=command: _command(c)), "s", "", size)
+        repro = partial(_command, ["dvc", "repro"])
+        clip = made_up_video(Path("added.mp4"), 64, 1)
+        found = manifest.read(table)
+        added = found.iloc[:1].assign(video_id="added", path=str(clip))
+        manifest.write(table, pd.concat([found, added]))
+        yield Row("`dvc repro`, one video added (1 s, 64 lines)", _timed(repro), "s", "", size)
+        if count <= ENCODE_UP_TO:
+            manifest.write(table, found)
+            clips(table, 64, 1)
+            params["spatial"] = OTHER.model_dump(mode="json")
+            Path("params.yaml").write_text(yaml.safe_dump(params))
+            name = "`dvc repro`, one setting changed (each 1 s, 64 lines)"
+            yield Row(name, _timed(repro), "s", "", size)
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -43,7 +43,7 @@ SETTINGS: dict[str, Callable[[Path], list[Row]]] = {
         instead.Setting(**TINY, videos=1, workers=0, slowfast_px=0)
     ),
     "reruns": lambda _: reruns.measure(
-        reruns.Setting(rows=(3,), dvc_rows=(), turns=1, clip_s=1, clip_height=64)
+        reruns.Setting(rows=(3,), changed_rows=2, dvc_rows=(), turns=1, clip_s=1, clip_height=64)
     ),
     "reading": lambda _: reading.measure(
         reading.Setting(
@@ -63,6 +63,7 @@ SETTINGS: dict[str, Callable[[Path], list[Row]]] = {
             **{
                 "grids": (1, 2),
                 "minutes": (),
+                "held_minutes": (0.05, 0.2),
                 "repeats": 1,
                 "tasks": 20,
                 "workers": 0,
@@ -155,5 +156,6 @@ def test_what_dvc_takes_is_printed(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     reruns.main(["--dvc", "3"])
     _, _, *lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 and all("| 3 videos |" in line for line in lines)
+    assert len(lines) == 6 and all("| 3 videos |" in line for line in lines)
+    assert "one video added" in lines[4] and "one setting changed" in lines[5]
     assert not [*tmp_path.glob("reruns-*")]
