@@ -1,4 +1,4 @@
-"""The encoders alone, on frames in memory: as the stage runs them, and in every other way.
+"""The encoders alone, on frames in memory: as the stage runs them, and in other ways.
 
 The stage encodes one second at a time on one thread, so that a token depends on nothing but its
 second. What that costs is the best of the other ways: batches of seconds, memory formats, threads,
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
@@ -98,8 +97,24 @@ class Way:
         return f"{self.through}, {self.layout}, {self.seconds} s at once, {threads}"
 
 
+def ways(seconds: Sequence[int]) -> list[Way]:
+    """Return the stage's way, and others that differ in one or two things.
+
+    Args:
+        seconds: sizes of batches, in order.
+    """
+    most = seconds[-1]
+    return [
+        *(Way(seconds=count) for count in seconds),
+        *(Way("PyTorch", seconds=count) for count in seconds),
+        Way(layout="contiguous", seconds=most),
+        Way(seconds=most, threads=CORES),
+        Way("PyTorch", seconds=most, threads=CORES),
+    ]
+
+
 def batches(path: Path, nets: Networks, seconds: Sequence[int], turns: int) -> list[Row]:
-    """Compare the networks in every way with the stage's, and name the best.
+    """Compare the networks in other ways with the stage's, and name the best.
 
     Figures are core seconds per second of video: the clock's, times threads. Batches are of the
     network; frames are resized, and statistics taken, one second after the other either way. It
@@ -108,7 +123,7 @@ def batches(path: Path, nets: Networks, seconds: Sequence[int], turns: int) -> l
 
     Args:
         path: a video, whose first second the whole encoder is given.
-        seconds: sizes of batches, 1 among them.
+        seconds: sizes of batches, from 1 up.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), keep_memory) as pool:
         return [
@@ -124,11 +139,10 @@ def _batches(
     chunk = copied(next(chunks(path, nets.temporal.frames)))
     encode, frames = nets.built(kind), chunk.key_frame if kind == "spatial" else chunk.clip
     tasks: dict[Way, Callable[[], object]] = {}
-    for through, layout in product(("oneDNN", "PyTorch"), LAYOUTS):
-        net = network(nets, kind, through, layout)
-        for count, threads in product(seconds, sorted({1, CORES})):
-            x = inputs(nets, kind, count).contiguous(memory_format=LAYOUTS[layout][kind])
-            tasks[Way(through, layout, count, threads)] = partial(_run, net, x, threads)
+    for way in ways(seconds):
+        net, memory = network(nets, kind, way.through, way.layout), LAYOUTS[way.layout][kind]
+        x = inputs(nets, kind, way.seconds).contiguous(memory_format=memory)
+        tasks[way] = partial(_run, net, x, way.threads)
     named = {str(way): task for way, task in tasks.items()}
     times = in_turns({"encoder": partial(encode, [frames]), **named}, turns)
     took = {way: statistics.median(times[str(way)]) * way.threads / way.seconds for way in tasks}

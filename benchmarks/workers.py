@@ -103,7 +103,7 @@ def several_workers(
         for height, path in paths.items():
             size = f"{count * videos} videos of {seconds:g} s, {height} lines"
             asked = {"both": KINDS} | (
-                {kind: (kind,) for kind in KINDS} if height in (min(paths), max(paths)) else {}
+                {kind: (kind,) for kind in KINDS} if height == min(paths) else {}
             )
             for what, kinds in asked.items():
                 for run, number in ((one, 1), (many, count)):
