@@ -87,11 +87,24 @@ def normalised(
     images: Sequence[Frame], mean: Sequence[float], std: Sequence[float], device: str
 ) -> Tensor:
     """Return float32 ``(N, 3, H, W)``, scaled to 0..1, then (x - mean) / std per channel."""
-    stacked = torch.from_numpy(np.stack(images)).to(device)
+    stacked = on_device(torch.from_numpy(np.stack(images)), device)
     scaled = stacked.permute(0, 3, 1, 2).to(torch.float32).div(255)
-    centre = torch.tensor(mean, dtype=torch.float32, device=device).view(3, 1, 1)
-    spread = torch.tensor(std, dtype=torch.float32, device=device).view(3, 1, 1)
+    centre, spread = (
+        on_device(torch.tensor(numbers, dtype=torch.float32), device).view(3, 1, 1)
+        for numbers in (mean, std)
+    )
     return scaled.sub_(centre).div_(spread)
+
+
+def on_device(host: Tensor, device: str) -> Tensor:
+    """Copy a tensor in main memory to where the network computes, as every encoder does it.
+
+    To a GPU it goes by way of pinned memory, so that this thread need not wait for the copy;
+    PyTorch keeps that memory until the copy is done. For the CPU, `host` itself is returned.
+    """
+    if torch.device(device).type != "cuda":
+        return host.to(device)
+    return host.pin_memory().to(device, non_blocking=True)
 
 
 def _resize(frame: Frame, height: int, width: int, interpolation: Interpolation) -> Frame:

@@ -16,12 +16,13 @@ import numpy as np
 from pipeline.colour import to_rgb
 from pipeline.container import MAX_CHUNKS, VideoError
 from pipeline.frames import timed_frames
+from pipeline.hardware import DecodeOn
 from pipeline.video import CHUNK_S, Chunk
 
 _HALF = Fraction(CHUNK_S, 2)
 
 
-def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
+def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk]:
     """Decode a video once and yield its chunks in order, each with T consecutive frames.
 
     Key frames, and which seconds there are, are those of `pipeline.video.chunks`. Clips that run
@@ -30,8 +31,10 @@ def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
     Args:
         path: of the video file.
         clip_frames: T, at least 1.
+        on: where; cuda: see `pipeline.hardware`.
 
     Raises:
+        HardwareError: if there is no GPU for it.
         VideoError: if the file cannot be decoded to its end, is longer than an hour, or its frames
             change their size.
 
@@ -42,7 +45,7 @@ def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
     building: deque[_Clip] = deque()
     begun, last_end_s = 0, Fraction(0)
     shown: av.VideoFrame | None = None
-    for at_s, frame, end_s in timed_frames(path):
+    for at_s, frame, end_s in timed_frames(path, on=on):
         last_end_s = end_s
         index = int(at_s // CHUNK_S)
         if index >= MAX_CHUNKS:

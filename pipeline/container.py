@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import av
+from av.codec.hwaccel import HWAccel
+
+from pipeline import hardware
 
 MAX_CHUNKS = 3600  # of a second; longer videos are refused rather than cut in silence
 MAX_FRAME_PX = 8192 * 8192
@@ -42,41 +45,65 @@ _OPTIONS = {
     "max_pixels": str(MAX_FRAME_PX),
 }
 
+Opened = tuple[av.container.InputContainer, av.VideoStream]
+
 
 class VideoError(ValueError):
     """A file cannot be read as video; the message says where and why."""
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def opened(path: Path, on: hardware.DecodeOn = "cpu") -> Iterator[Opened]:
     """Open a local file's first video stream that is no cover picture; it decodes on one thread.
 
     One thread: a damaged stream then is concealed alike each time, and videos run side by side.
 
+    Args:
+        path: of the file.
+        on: cuda: what `pipeline.hardware` says goes to the GPU.
+
     Raises:
+        HardwareError: if there is no GPU for it, whatever the file.
         VideoError: if there is none, or its header claims more than the limits; and for whatever
             FFmpeg says while the context is open.
     """
     if not path.is_file():
         raise VideoError(f"{path}: no such file")
+    accelerator = hardware.accelerator() if on == "cuda" else None
     try:
-        with _File(path) as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise VideoError(f"{path}: the file is empty")
-            try:
-                container = av.open(
-                    file, options=dict(_OPTIONS), io_open=_refuse, metadata_errors="replace"
-                )
-            except av.ArgumentError as error:  # what the allow-lists do not have
-                raise VideoError(f"{path}: not a video of a format that is read here") from error
-            except (av.FFmpegError, ValueError) as error:
-                raise VideoError(f"{path}: not a video: {said(error)}") from error
-            with container:
-                yield container, _stream(path, container)
+        with _opened(path) as found:
+            if accelerator is None or not hardware.suits(found[1]):
+                yield found
+                return
+        with _opened(path, accelerator) as found:
+            yield found
     except av.FFmpegError as error:
         raise VideoError(f"{path}: {said(error)}") from error
     except OSError as error:  # the file is gone, may not be read, or its disk fails
         raise VideoError(f"{path}: cannot be read: {error}") from error
+
+
+@contextmanager
+def _opened(path: Path, accelerator: HWAccel | None = None) -> Iterator[Opened]:
+    with _File(path) as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise VideoError(f"{path}: the file is empty")
+        try:
+            container = av.open(
+                file,
+                options=dict(_OPTIONS),
+                io_open=_refuse,
+                metadata_errors="replace",
+                hwaccel=accelerator,
+            )
+        except (av.FFmpegError, ValueError) as error:
+            if accelerator:  # a moment ago the CPU has opened the file
+                raise hardware.refused(error) from error
+            if isinstance(error, av.ArgumentError):  # what the allow-lists do not have
+                raise VideoError(f"{path}: not a video of a format that is read here") from error
+            raise VideoError(f"{path}: not a video: {said(error)}") from error
+        with container:
+            yield container, _stream(path, container)
 
 
 class _File(io.FileIO):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import consecutive, video
+from pipeline.hardware import HardwareError
 
 OUT_OF_MEMORY = 71  # exit code
 _STATM = Path("/proc/self/statm")  # Linux only; elsewhere memory is not limited
@@ -100,7 +101,7 @@ def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffe
             ended["facts"] = asdict(video.probe(Path(command["path"])))
             return _send(connection, ended)
         decode = consecutive.chunks if command["consecutive"] else video.chunks
-        for chunk in decode(Path(command["path"]), command["clip_frames"]):
+        for chunk in decode(Path(command["path"]), command["clip_frames"], command["on"]):
             if not free:
                 free.append(_freed(connection))
             slot = free.pop()
@@ -109,6 +110,8 @@ def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffe
             _send(connection, {"slot": slot, "start_s": chunk.start_s, **shapes})
     except (EOFError, ConnectionError):
         raise
+    except HardwareError as error:
+        ended = {"failure": str(error), "hardware": True}
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except Exception as error:

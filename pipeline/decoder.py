@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.decode_child import OUT_OF_MEMORY
+from pipeline.hardware import HardwareError
 from pipeline.settings import RunSettings
 from pipeline.video import Chunk, VideoError, VideoFacts
 
@@ -50,15 +51,16 @@ class Decoder:
         Args:
             path: of the video file.
             clip_frames: T, instants per chunk; 0: key frames only.
-            run: the limits of time and memory.
+            run: where, and the limits of time and memory.
             consecutive: clips of frames in a row, as `consecutive.chunks` yields them.
 
         Raises:
             VideoError: what `video.chunks` raises, or that the process crashed, took too much
                 memory, or was killed because nothing came in time.
+            HardwareError: if `run` wants a GPU that cannot decode.
         """
-        wanted = {"facts": False, "clip_frames": clip_frames, "consecutive": consecutive}
-        yield from self._asked(path, run, wanted)
+        how = {"clip_frames": clip_frames, "consecutive": consecutive, "on": run.decode_on}
+        yield from self._asked(path, run, {"facts": False, **how})
 
     def facts(self, path: Path, run: RunSettings) -> VideoFacts:
         """Return what `video.probe` does.
@@ -131,6 +133,8 @@ def _read(
         died = child.death(run)
         raise VideoError(f"{path}: {died} after {_so_far(child)}") from error
     child.idle, child.chunks = True, 0
+    if "hardware" in message:
+        raise HardwareError(message["failure"])
     if message["failure"] is not None:
         raise VideoError(message["failure"])
     return message

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline import cluster, video
 from pipeline.cache import CacheError, Kind, Tokens, token_file, write_tokens
 from pipeline.decoder import Decoder
+from pipeline.hardware import HardwareError
 from pipeline.journal import Stamp, stamp
 from pipeline.libraries import libraries
 from pipeline.settings import RunSettings, SpatialSettings, TemporalSettings
@@ -128,6 +129,7 @@ def encode_video(job: Job, run: RunSettings) -> Record:
     Raises:
         StorageError: if the tokens cannot be written.
         WorkerError: if this process has other weights or another version than the plan.
+        HardwareError: if `run` wants a GPU to decode, and it cannot.
     """
     started = time.perf_counter()
     encoders = [_agreed(*pair, run) for pair in zip(job.targets, job.fingerprints, strict=True)]
@@ -148,7 +150,7 @@ def encode_video(job: Job, run: RunSettings) -> Record:
             _write(target, job.video, tokens, wanted)
             for target, tokens, wanted in zip(job.targets, made, job.fingerprints, strict=True)
         )
-    except StorageError:
+    except (StorageError, HardwareError):
         raise
     except Exception as error:  # a stranger's file: whatever it brings about costs itself only
         known = isinstance(error, VideoError | CacheError)

@@ -15,6 +15,7 @@ from pipeline import cluster
 from pipeline.cache import Tokens, write_tokens
 from pipeline.decoder import Decoder
 from pipeline.encode import Job, encoder
+from pipeline.hardware import HardwareError
 from pipeline.settings import RunSettings
 
 PROBED_CHUNKS = 3  # the first one warms up and is not timed, unless it is the only one
@@ -52,7 +53,11 @@ class Estimate:
 
 
 def estimate(jobs: list[Job], run: RunSettings) -> Estimate | None:
-    """Encode the first seconds of one of the videos and scale it up; None if none can be read."""
+    """Encode the first seconds of one of the videos and scale it up; None if none can be read.
+
+    Raises:
+        HardwareError: if `run` wants a GPU of this machine to decode, and it cannot.
+    """
     for job in jobs[:PROBED_VIDEOS]:
         if probed := _probe(job, run):
             break
@@ -85,6 +90,10 @@ def _probe(job: Job, run: RunSettings) -> tuple[float, list[list[NDArray[np.floa
                 for target, encode, tokens in zip(job.targets, encoders, rows, strict=True):
                     tokens.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
                 times.append(time.perf_counter())
+    except HardwareError:
+        if "://" in run.scheduler:  # the workers may have what this machine has not
+            return None
+        raise
     except Exception as error:  # whatever is wrong with the video, its own turn will say it
         log.debug("%s: no estimate from it: %r", job.video.path, error)
         return None

@@ -74,6 +74,7 @@ def extract(
         StorageError: at once, if a folder cannot be written.
         ClusterError: if the scheduler is not there, or was lost.
         WorkerError: if a worker would make other tokens.
+        HardwareError: if videos are to be decoded by a GPU that cannot.
     """
     with ExitStack() as stack:
         lines = [stack.enter_context(journal.writing(target.folder)) for target in targets]

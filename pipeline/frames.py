@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 
+from pipeline import hardware
 from pipeline.container import VideoError, opened, said, stated_s
 
 SHORTFALL_S = 0.5  # how much earlier than stated a video may end: half a chunk
@@ -23,7 +24,7 @@ class Irregular(VideoError):
 
 
 def timed_frames(
-    path: Path, firsts_only: bool = False
+    path: Path, firsts_only: bool = False, on: hardware.DecodeOn = "cpu"
 ) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction]]:
     """Yield (start, frame, end) of each frame in seconds from the first; starts increase.
 
@@ -34,12 +35,14 @@ def timed_frames(
         path: of the video file.
         firsts_only: leave out frames that are neither the first nor the last of their second, where
             the decoder can skip them.
+        on: where, see `container.opened`.
 
     Raises:
+        HardwareError: as `container.opened`.
         Irregular: with `firsts_only`, at the first sign that the other frames could depend on it.
         VideoError: if the file cannot be decoded to its end, or ends earlier than it says.
     """
-    with opened(path) as (container, stream):
+    with opened(path, on) as (container, stream):
         thrift = _Thrift(stream) if firsts_only and _is_thrifty(container, stream) else None
         end_s = Fraction(0)
         try:
@@ -148,7 +151,7 @@ def decoded(
             begun = True
             if thrift:
                 thrift.came_out(frame)
-            yield frame
+            yield hardware.planar(frame) if stream.codec_context.is_hwaccel else frame
         if last:  # PyAV reads beyond its list of streams if one has appeared meanwhile
             break
     if not begun:

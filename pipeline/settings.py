@@ -384,7 +384,8 @@ class EvaluateSettings(Section):
 class RunSettings(Section):
     """Speed, place and limits: nothing here changes a token or a score, only which there are.
 
-    But `device: cuda` and `shard_llm` may change their last decimals.
+    But `device: cuda` and `shard_llm` may change their last decimals, and `decode_on: cuda` the
+    tokens of damaged videos.
 
     A decoder's time is what is spent waiting for it: so much for a video, and so much more for each
     second of it that has come.
@@ -396,6 +397,8 @@ class RunSettings(Section):
     """Of a local cluster; 0: one per core, or one per GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks run; auto: on a GPU if there is one."""
+    decode_on: Literal["cpu", "cuda"] = "cpu"
+    """Where H.264, HEVC and VP9 are decoded; cuda: by NVDEC, never run: docs/performance.md."""
     allow_failures: int = Field(default=0, ge=0)
     """Videos that may fail without failing the stage."""
     decode_limit_s: float = Field(default=60.0, gt=0)

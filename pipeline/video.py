@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.colour import Frame, to_rgb
 from pipeline.container import MAX_CHUNKS, VideoError, opened, stated_s
 from pipeline.frames import Irregular, decoded, frame_rate, timed_frames
+from pipeline.hardware import DecodeOn
 
 log = logging.getLogger(__name__)
 
@@ -96,14 +97,16 @@ def first_frame(path: Path) -> Frame:
     return to_rgb(frame)
 
 
-def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
+def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk]:
     """Decode a video once and yield its chunks in order; memory does not grow with its length.
 
     Args:
         path: of the video file.
         clip_frames: T, instants per chunk, spread evenly; 0: key frames only, the same ones.
+        on: where; cuda: see `pipeline.hardware`.
 
     Raises:
+        HardwareError: if there is no GPU for it.
         VideoError: if the file cannot be decoded to its end, or is longer than an hour.
 
     Source: LMM-VQA, arXiv:2408.14008: one key frame and "all frames of that second". Differs: by
@@ -112,14 +115,14 @@ def chunks(path: Path, clip_frames: int) -> Iterator[Chunk]:
     done = 0
     if clip_frames == 0:
         try:
-            for chunk in _chunks(path, 0, timed_frames(path, firsts_only=True)):
+            for chunk in _chunks(path, 0, timed_frames(path, firsts_only=True, on=on)):
                 yield chunk
                 done += 1
             return
         except Irregular as error:
             log.debug("%s: every frame is decoded: %s", path, error)
     # what was yielded before the irregularity is what a full decode gives
-    yield from islice(_chunks(path, clip_frames, timed_frames(path)), done, None)
+    yield from islice(_chunks(path, clip_frames, timed_frames(path, on=on)), done, None)
 
 
 def _chunks(

@@ -25,6 +25,7 @@ def examine(params: Path) -> Iterator[Check]:
         yield Check("params.yaml", "problem", str(error), "mend it; what it asks for is unchecked")
         return
     yield Check(params.name, "ok", f"{len(loaded.datasets)} data sets")
+    yield machine.hardware_decoding(loaded.run.decode_on)
     yield from settings.datasets(loaded)
     yield from settings.weights(loaded)
     yield settings.scheduler(loaded)

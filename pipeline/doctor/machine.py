@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
 
 from pipeline.doctor.check import Check
 
@@ -123,3 +124,17 @@ def gpu() -> Check:
             "install the build of torch for your CUDA version: https://pytorch.org/get-started",
         )
     return Check("GPU", "ok", "none: everything runs on the CPU")
+
+
+def hardware_decoding(wanted: Literal["cpu", "cuda"]) -> Check:
+    """Look for a GPU that decodes videos; that there is none is a problem if it is wanted."""
+    from pipeline import hardware
+
+    name = "decoding on a GPU"
+    try:
+        hardware.accelerator()
+    except hardware.HardwareError as error:
+        if wanted == "cuda":
+            return Check(name, "problem", str(error), "set run.decode_on: cpu")
+        return Check(name, "ok", "none: videos are decoded on the CPU")
+    return Check(name, "ok", f"possible; run.decode_on: {wanted}")

@@ -1,3 +1,5 @@
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -53,3 +55,25 @@ def test_a_clip_needs_its_number_of_frames() -> None:
     assert [image.shape for image in prepare.clip(clip, 4, 16)] == [(16, 16, 3)] * 4
     with pytest.raises(EncoderError, match="4 frames, wanted 8"):
         prepare.clip(clip, 8, 16)
+
+
+def test_for_the_cpu_a_tensor_is_not_copied() -> None:
+    host = torch.zeros(2, 3)
+    assert prepare.on_device(host, "cpu") is host
+
+
+def test_to_a_gpu_by_pinned_memory_without_waiting() -> None:
+    """Without a GPU: which calls are made, not that they work."""
+    pinned = Mock(spec=torch.Tensor)
+    host = Mock(spec=torch.Tensor, pin_memory=Mock(return_value=pinned))
+    assert prepare.on_device(host, "cuda:1") is pinned.to.return_value
+    pinned.to.assert_called_once_with("cuda:1", non_blocking=True)
+    host.to.assert_not_called()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gets_the_numbers_of_the_cpu() -> None:
+    images = [RNG.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(4)]
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
+    wanted = prepare.normalised(images, mean, std, "cpu")
+    torch.testing.assert_close(prepare.normalised(images, mean, std, "cuda").cpu(), wanted)
