@@ -145,7 +145,7 @@ def encode_video(job: Job, run: RunSettings) -> Record:
                     row.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
                 stage = "decode"
         stage = "encode"
-        made = [Tokens(np.concatenate(row), np.array(pts_s)) for row in rows]
+        made = [Tokens(_whole(row), np.array(pts_s)) for row in rows]
         stamps = tuple(
             _write(target, job.video, tokens, wanted)
             for target, tokens, wanted in zip(job.targets, made, job.fingerprints, strict=True)
@@ -223,6 +223,13 @@ def encoder(settings: SpatialSettings | TemporalSettings, device: str) -> Encode
 
 
 _building = threading.Lock()
+
+
+def _whole(row: list[NDArray[np.float16]]) -> NDArray[np.float16]:
+    """Return the tokens of all chunks as one array, and forget the parts: hours have gigabytes."""
+    whole = np.concatenate(row)
+    row.clear()
+    return whole
 
 
 @functools.cache
