@@ -3,7 +3,8 @@
 A shard describes itself: of video I it has the tensors `I/tokens` and `I/pts_s`, and its metadata
 entry `lmm_vqa` has the fingerprint's hash and, per video, the hashes of video and content, a CRC-32
 of the two tensors and which libraries made them. Its name, `shard-<16 hex>.safetensors`, is the
-hash of that entry. Any safetensors reader opens it. Reading one video is one `pread`.
+hash of that entry. Any safetensors reader opens it. To read a video, the shard is opened, one
+`preadv` fills each tensor, and the checksum is compared.
 """
 
 import hashlib
@@ -169,36 +170,35 @@ def _place(
     return place
 
 
-def read(path: Path, place: Place) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
-    """Return a video's tokens and times.
+def read(path: Path | str, place: Place) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
+    """Return a video's tokens and times, in memory of their own.
+
+    The file is opened for each read, so one that was replaced since is seen, and not mapped: a
+    mapped file that is cut short, or a disk that fails, would end the process without a word.
 
     Raises:
         OSError: if the file cannot be read.
         ShardError: if it does not hold what was written.
     """
     tokens, pts_s = np.empty(place.shape, "<f2"), np.empty(place.shape[:1], "<f8")
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY)
     try:
-        for array, at in ((tokens, place.tokens_at), (pts_s, place.pts_at)):
-            _fill(handle, array, at)
+        _fill(handle, tokens, place.tokens_at)
+        _fill(handle, pts_s, place.pts_at)
     finally:
         os.close(handle)
-    if crc32(_raw(pts_s), crc32(_raw(tokens))) != place.crc32:
+    if crc32(pts_s, crc32(tokens)) != place.crc32:
         raise ShardError("the checksum differs")
     return tokens, pts_s
 
 
-def _raw(array: NDArray[Any]) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
 def _fill(handle: int, array: NDArray[Any], at: int) -> None:
-    left = _raw(array)
-    while left:
-        count = os.preadv(handle, [left], at)
+    done = os.preadv(handle, [array.data], at)
+    while done < array.nbytes:  # Linux reads at most 2 GiB at once
+        count = os.preadv(handle, [array.reshape(-1).view(np.uint8)[done:].data], at + done)
         if count == 0:
             raise ShardError("the file ends too early")
-        left, at = left[count:], at + count
+        done += count
 
 
 def write(folder: Path, entries: Mapping[str, Entry], fingerprint_sha256: str) -> Path:
@@ -219,7 +219,7 @@ def write(folder: Path, entries: Mapping[str, Entry], fingerprint_sha256: str) -
         pts_s = np.ascontiguousarray(entry.pts_s, "<f8")
         tensors |= {f"{video_id}/tokens": tokens, f"{video_id}/pts_s": pts_s}
         videos[video_id] = {
-            "crc32": crc32(_raw(pts_s), crc32(_raw(tokens))),
+            "crc32": crc32(pts_s, crc32(tokens)),
             "video_sha256": entry.video_sha256,
             "content_sha256": entry.content_sha256,
             "libraries": made_with.index(dict(entry.libraries)),

@@ -139,6 +139,55 @@ def test_a_damaged_file_is_not_packed_and_nothing_is_lost(
     assert before.items() <= left.items()
 
 
+def test_a_reader_sees_that_a_shard_was_replaced_cut_or_removed_since(project: Make) -> None:
+    folder = project("a") / "spatial"
+    pack(folder)
+    (shard,) = shards.listed(folder)
+    good, other = shard.read_bytes(), shard.with_name("other")
+    cache = TokenCache(folder)
+    first = cache.read("v2")
+    wanted = first.tokens.tobytes() + first.pts_s.tobytes()
+
+    def damage(path: Path) -> None:
+        content = bytearray(good)
+        content[cache.packed["v2"].tokens_at] ^= 1
+        path.write_bytes(content)
+
+    ways: tuple[tuple[Callable[[], object], str], ...] = (
+        (lambda: (damage(other), other.replace(shard)), "the checksum differs"),
+        (lambda: os.truncate(shard, cache.packed["v2"].tokens_at + 1), "the file ends too early"),
+        (lambda: damage(shard), "the checksum differs"),
+        (shard.unlink, "No such file"),
+    )
+    for change, reason in ways:
+        change()
+        with pytest.raises(CacheError, match=f"'v2' is damaged .*{reason}.*--discard"):
+            cache.read("v2")
+        assert first.tokens.tobytes() + first.pts_s.tobytes() == wanted  # no window on the file
+        other.write_bytes(good)
+        other.replace(shard)
+        again = cache.read("v2")
+        assert again.tokens.tobytes() + again.pts_s.tobytes() == wanted
+    again.tokens[:] = 0  # the reader's own
+    assert cache.read("v2").tokens.tobytes() == first.tokens.tobytes()
+
+
+def test_tokens_that_the_system_hands_out_in_parts_are_the_same(
+    project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project("a")
+    pack(folder / "spatial")
+    wanted, preadv, counts = contents(folder, "spatial"), os.preadv, []
+
+    def in_parts(handle: int, buffers: list[memoryview], at: int) -> int:
+        counts.append(preadv(handle, [memoryview(buffers[0]).cast("B")[:7]], at))
+        return counts[-1]
+
+    monkeypatch.setattr(os, "preadv", in_parts)
+    assert contents(folder, "spatial") == wanted
+    assert max(counts) == 7
+
+
 def test_an_unfinished_cache_is_not_packed(project: Make) -> None:
     folder = project("a") / "spatial"
     (folder / INDEX).unlink()
