@@ -137,7 +137,7 @@ class Samples(Dataset[Sample]):
 
     @cached_property
     def seconds(self) -> list[int]:
-        """Return how many seconds of each video the head reads.
+        """Return how many seconds of each video the LLM is shown, at most.
 
         The first time, the head of every video's token file is read; of packed caches nothing is,
         since their tables are in memory.

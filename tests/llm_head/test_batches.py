@@ -77,14 +77,22 @@ def test_a_process_has_batches_of_the_step_that_one_process_would_have() -> None
     assert halves <= padded(batches, lengths, 8)
 
 
-@pytest.mark.parametrize("time", ["ordered", "mean"])
+def test_of_a_mean_over_time_all_are_equally_long(tmp_path: Path) -> None:
+    table = make_manifest(6)
+    caches = make_caches(tmp_path, table, seconds=LENGTHS)
+    shape = token_shape(caches, "v0", "both", "mean", 7)
+    videos = group(replace(r, dataset="a") for r in make_records(table))
+    samples = Samples(videos, {"a": caches}, Chat(make_tokenizer()), shape, 12, 0, parts=True)
+    assert not WithPairs(samples, 0.0, seed=0).mixed
+
+
 def test_a_length_is_that_of_the_sample_and_no_tokens_are_read_for_it(
-    tmp_path: Path, time: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = make_manifest(9 * 2)
     sets = {name: make_caches(tmp_path / name, table, seconds=LENGTHS) for name in ("a", "b")}
     records = [replace(r, dataset=name) for name in sets for r in make_records(table)]
-    shape = token_shape(sets["a"], "v0", "both", time, 7)
+    shape = token_shape(sets["a"], "v0", "both", "ordered", 7)
     samples = Samples(
         *(group(records), sets, Chat(make_tokenizer()), shape, 12, 0),
         parts=True,
@@ -92,7 +100,7 @@ def test_a_length_is_that_of_the_sample_and_no_tokens_are_read_for_it(
     )
     samples.practice = 0.5
     pairs = WithPairs(samples, 1.0, seed=0)
-    assert pairs.mixed == (time == "ordered")
+    assert pairs.mixed
     seen: set[int] = set()
     for epoch in range(3):
         pairs.set_epoch(epoch)
@@ -101,7 +109,7 @@ def test_a_length_is_that_of_the_sample_and_no_tokens_are_read_for_it(
             lengths = [pairs.length(place) for place in range(len(pairs))]
         assert lengths == [len(pairs[place].tokens.seconds) for place in range(len(pairs))]
         seen |= set(lengths)
-    assert seen >= (set(range(1, 10)) if time == "ordered" else {1, 2})
+    assert seen >= set(range(1, 10))
 
 
 def shown(folder: Path, seconds: Sequence[int], **changes: Any) -> list[tuple[int, int]]:
