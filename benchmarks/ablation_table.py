@@ -26,6 +26,7 @@ from llm_head.bootstrap import (
     pearson,
     resample_counts,
 )
+from llm_head.metrics import balanced
 
 PAGE = Path("docs/results.md")
 START, END = "<!-- ablations -->\n", "<!-- end -->"
@@ -69,12 +70,9 @@ class Row:
         counts, truth = _counts(first[known]), first[task][known].to_numpy()
         of_class = (truth[:, None] == np.unique(truth)).astype(float)
         answers = [table[f"{task}_answer"][known].to_numpy() for table in self._tables[name]]
-        with np.errstate(invalid="ignore"):  # a class that was not drawn counts for nothing
-            recalls = [
-                counts @ (of_class * (given == truth)[:, None]) / (counts @ of_class)
-                for given in answers
-            ]
-        return _over_seeds([np.nanmean(each, axis=1) for each in recalls])
+        return _over_seeds(
+            [balanced(counts, (given == truth).astype(float), of_class) for given in answers]
+        )
 
 
 def _counts(table: pd.DataFrame) -> Floats:

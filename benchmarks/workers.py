@@ -1,8 +1,8 @@
 """The extraction stage on several workers against one that is kept on one core.
 
 The one is given a share of the videos, so that each worker of either has as many: a run's start and
-end then weigh the same. Each kind of tokens by itself at the fewest and the most lines; both, which
-is what `lmm-vqa extract` makes, at all.
+end then weigh the same. Each kind of tokens by itself at the fewest lines; both, which is what
+`lmm-vqa extract` makes, at all.
 
 Beside it stands what the machine itself gives: N processes that decode and encode, with no stage
 around them. All that needs cores that have no other work.

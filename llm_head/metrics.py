@@ -179,7 +179,7 @@ def answer_metrics(
     }
     every_row = np.ones((1, n))
     counts = resample_counts(codes, resamples, seed) if resamples else None
-    for name, metric in (("accuracy", _accuracy), ("balanced_accuracy", _balanced)):
+    for name, metric in (("accuracy", _accuracy), ("balanced_accuracy", balanced)):
         result[name] = float(metric(every_row, right, of_class)[0]) if n else math.nan
         if resamples:
             values = np.array([]) if counts is None else metric(counts, right, of_class)
@@ -229,8 +229,14 @@ def _accuracy(counts: Floats, right: Floats, of_class: Floats) -> Floats:
     return shares
 
 
-def _balanced(counts: Floats, right: Floats, of_class: Floats) -> Floats:
-    """Return the mean recall of the classes that are in the resample."""
+def balanced(counts: Floats, right: Floats, of_class: Floats) -> Floats:
+    """Return the mean recall of the classes that are in each resample, (resamples,).
+
+    Args:
+        counts: (resamples, n), how often each row is drawn.
+        right: (n,), 1 where the answer is the true one, else 0.
+        of_class: (n, classes), 1 where the row is of the class, else 0.
+    """
     members = counts @ of_class
     hits = counts @ (right[:, None] * of_class)
     recalls = np.divide(hits, members, out=np.zeros_like(hits), where=members > 0)

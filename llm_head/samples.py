@@ -153,7 +153,7 @@ class Samples(Dataset[Sample]):
     @cached_property
     def sets(self) -> Tensor:
         """Return a number per video, int64 (n,), equal for those of the same data set."""
-        return torch.from_numpy(np.unique([v.dataset for v in self.videos], return_inverse=True)[1])
+        return _numbered([video.dataset for video in self.videos])
 
     @property
     def rated(self) -> list[int]:
@@ -299,5 +299,10 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
         "mos": torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
         "better": torch.tensor([sample.better for sample in samples], dtype=torch.float32),
         "practice": torch.tensor([sample.practice for sample in samples]),
-        "sets": torch.from_numpy(np.unique([s.dataset for s in samples], return_inverse=True)[1]),
+        "sets": _numbered([sample.dataset for sample in samples]),
     }
+
+
+def _numbered(names: Sequence[str]) -> Tensor:
+    """Return a number per name, int64 (n,), equal for equal names."""
+    return torch.from_numpy(np.unique(names, return_inverse=True)[1])

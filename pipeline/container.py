@@ -63,7 +63,7 @@ def opened(path: Path, on: hardware.DecodeOn = "cpu") -> Iterator[Opened]:
         on: cuda: what `pipeline.hardware` says goes to the GPU.
 
     Raises:
-        HardwareError: if there is no GPU for it, whatever the file.
+        HardwareError: if there is no GPU for it, whatever is in the file.
         VideoError: if there is none, or its header claims more than the limits; and for whatever
             FFmpeg says while the context is open.
     """

@@ -160,6 +160,13 @@ def encode_video(job: Job, run: RunSettings) -> Record:
     return Record(job.video.video_id, len(pts_s), time.perf_counter() - started, stamps)
 
 
+def _whole(row: list[NDArray[np.float16]]) -> NDArray[np.float16]:
+    """Return the tokens of all chunks as one array, and forget the parts: hours have gigabytes."""
+    whole = np.concatenate(row)
+    row.clear()
+    return whole
+
+
 def _agreed(target: Target, wanted: dict[str, Any], run: RunSettings) -> Encoder:
     """Return the encoder, if its tokens will be those that the plan speaks of."""
     found = encoder(target.settings, cluster.device(run))
@@ -223,13 +230,6 @@ def encoder(settings: SpatialSettings | TemporalSettings, device: str) -> Encode
 
 
 _building = threading.Lock()
-
-
-def _whole(row: list[NDArray[np.float16]]) -> NDArray[np.float16]:
-    """Return the tokens of all chunks as one array, and forget the parts: hours have gigabytes."""
-    whole = np.concatenate(row)
-    row.clear()
-    return whole
 
 
 @functools.cache

@@ -19,6 +19,7 @@ _CODECS = frozenset({"h264", "hevc", "vp9"})
 _FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv420p10le"})
 # swscale takes another way from NV12 to RGB, tens of grey levels off at edges of colour
 _PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
+_held: list[HWAccel] = []  # keeps the CUDA context that all streams share
 
 
 class HardwareError(RuntimeError):
@@ -43,9 +44,6 @@ def accelerator() -> HWAccel:
     except (OSError, NotImplementedError, av.FFmpegError) as error:
         raise refused(error) from error
     return shared
-
-
-_held: list[HWAccel] = []
 
 
 def refused(error: Exception) -> HardwareError:

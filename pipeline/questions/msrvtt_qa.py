@@ -18,15 +18,19 @@ from llm_head.video_questions import Question
 from pipeline.questions import each, entries, joined
 
 
-def read(path: Path) -> list[Question]:
-    """Read a file such as test_qa.json, or test_q.json with test_a.json beside it."""
+def read(path: Path, prefix: str = "video") -> list[Question]:
+    """Read a file such as test_qa.json, or test_q.json with test_a.json beside it.
+
+    Args:
+        prefix: of the number that a video has in test_qa.json, to make its file's name.
+    """
     if path.stem.endswith("_q"):
         return joined(path, _named)
-    return each(path, entries(path), _numbered)
 
+    def numbered(number: int, entry: dict[str, Any]) -> Question:
+        return _question(str(entry["id"]), f"{prefix}{int(entry['video_id'])}", entry, entry)
 
-def _numbered(number: int, entry: dict[str, Any]) -> Question:
-    return _question(str(entry["id"]), f"video{int(entry['video_id'])}", entry, entry)
+    return each(path, entries(path), numbered)
 
 
 def _named(entry: dict[str, Any], answer: dict[str, Any]) -> Question:

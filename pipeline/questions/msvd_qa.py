@@ -24,14 +24,10 @@ MAPPING = "youtube_mapping.txt"
 def read(path: Path) -> list[Question]:
     """Read a file such as test_qa.json, or test_q.json with test_a.json beside it."""
     other = _other_names(path.with_name(MAPPING))
-    questions = []
-    for question in msrvtt_qa.read(path):
-        name = question.video
-        if not path.stem.endswith("_q"):  # msrvtt_qa makes video1200 of the number
-            name = name.replace("video", "vid", 1)
-        also = (other[name],) if name in other else ()
-        questions.append(replace(question, video=name, also=also))
-    return questions
+    return [
+        replace(question, also=(other[question.video],)) if question.video in other else question
+        for question in msrvtt_qa.read(path, prefix="vid")
+    ]
 
 
 def _other_names(mapping: Path) -> dict[str, str]:

@@ -75,6 +75,9 @@ def test_a_process_has_batches_of_the_step_that_one_process_would_have() -> None
     batches = by_length(order, lengths, per_step=8)
     halves = padded(batches, lengths, 4)  # within a step they are sorted too
     assert halves <= padded(batches, lengths, 8)
+    for at in range(0, len(batches), 8):
+        of_step = [lengths[sample] for sample in batches[at : at + 8]]
+        assert of_step == sorted(of_step)
 
 
 def test_of_a_mean_over_time_all_are_equally_long(tmp_path: Path) -> None:
