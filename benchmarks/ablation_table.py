@@ -27,11 +27,12 @@ from llm_head.bootstrap import (
     resample_counts,
 )
 from llm_head.metrics import balanced
+from llm_head.questions import CLOSED
 
 PAGE = Path("docs/results.md")
 START, END = "<!-- ablations -->\n", "<!-- end -->"
 RESAMPLES = 2000
-TASKS = ("impairment", "motion")
+TASKS = tuple(CLOSED)
 
 
 class Row:

@@ -154,7 +154,7 @@ def reading_out(
     size, number = f"{setting.clip_s:g} s of tokens", f"`generate` of {written.length} tokens"
     took = {name: 1000 * statistics.median(of) for name, of in times.items()}
     level = "level alone (`ReadOut.levels`)"
-    answers = "all four answers (`ReadOut.answers`, which predict and score use)"
+    answers = "all answers (`ReadOut.answers`, which predict and score use)"
     return [
         Row(f"{level}, one video", took["level, 1"], "ms", "", size, llm),
         Row(f"{answers}, one video", took["all answers, 1"], "ms", "", size, llm),
@@ -162,7 +162,7 @@ def reading_out(
         Row(f"{level}, one video, times faster", ratio(times, "number, 1", "level, 1"), "x",
             f"{number}, batch of 1", size, llm, ">= 5"),
         Row(f"{answers}, one video, times faster", ratio(times, "number, 1", "all answers, 1"),
-            "x", f"{number}, batch of 1: one answer of the four", size, llm),
+            "x", f"{number}, batch of 1: one answer of them", size, llm),
         Row(f"{level}, batch of {setting.batch}, times faster",
             ratio(times, "number, many", "level, many"), "x",
             f"{number}, batch of {setting.batch}", size, llm),

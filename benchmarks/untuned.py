@@ -16,6 +16,7 @@ from llm_head.data import group, token_shape
 from llm_head.llm import load_llm
 from llm_head.model import LmmVqa
 from llm_head.prompts import Chat
+from llm_head.questions import CLOSED
 from llm_head.samples import Samples
 from llm_head.tune import samples_of
 from pipeline.cache import Kind, TokenCache, Tokens, write_index
@@ -84,8 +85,8 @@ def clips(folder: Path, setting: Setting) -> pd.DataFrame:
         for n in range(setting.clips)
     ]
     names = ["video_id", "path", "sha256", "mos", "split", "content"]
-    facts = {"impairment": "blur", "motion": "smooth", "mos_source": "synthetic"}
-    return pd.DataFrame(rows, columns=names).assign(**facts)
+    facts = {"impairment": "blur", "severity": "slight", "motion": "smooth"}
+    return pd.DataFrame(rows, columns=names).assign(**facts, mos_source="synthetic")
 
 
 def extracted(folder: Path, table: pd.DataFrame, nets: Networks) -> dict[Kind, TokenCache]:
@@ -130,6 +131,6 @@ class Untuned:
 
     def samples(self, table: pd.DataFrame, caches: Any, names: Mapping[str, str]) -> Samples:
         """Return a manifest's videos as training reads them."""
-        tasks = ["score", "level", "impairment", "motion"]
+        tasks = ["score", "level", *CLOSED]
         videos = {"train": group(instruct.build(table, "bench", tasks, names, seed=0))}
         return samples_of(videos, {"bench": caches}, self.chat, self.shape, self.config)["train"]

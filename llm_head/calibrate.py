@@ -70,10 +70,11 @@ def calibrate(
     in two ways, and the map of both would carry the one's into the other.
 
     Args:
-        videos: of split val; those without a MOS are left out.
+        videos: of split val; those without a MOS, or with one for ranking only, are left out.
         caches: by dataset, then kind.
     """
-    rated = [(video, video.mos) for video in videos if video.mos is not None]
+    usable = [video for video in videos if not video.order_only]
+    rated = [(video, video.mos) for video in usable if video.mos is not None]
     if len(rated) < MIN_VIDEOS or len({video.dataset for video, _ in rated}) > 1:
         return None
     score = []

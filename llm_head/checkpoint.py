@@ -193,6 +193,11 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
             f"{folder}: its vit projector was tuned with another activation than CLIP's own, which "
             "it has now; run stage tune again"
         )
+    if shape.time == "mean" and "answer_weight" not in settings:
+        raise CheckpointError(
+            f"{folder}: tuned when time: mean averaged tokens before they were standardised, not "
+            "behind the projector's first layers; run stage tune again"
+        )
     random = tuple(written["random_encoders"])
     calibration = _score_map(written.get("calibration"))
     sources = [facts.get("mos_source") for facts in written.get("data", {}).values()]
@@ -200,7 +205,8 @@ def load(folder: Path, fingerprints: Fingerprints, device: str = "auto") -> Head
         calibration = None  # one map for the scales of several sets
     compares = settings.get("pairs", 0) > 0
     std = settings["level_std"]
-    taught = EVERYTHING if of_before else written["taught"]  # it does not say
+    # one of before does not say, and nothing asked for a severity then
+    taught = {**EVERYTHING, "severity": ()} if of_before else written["taught"]
     return Head(model, chat, shape, std, random, trained, calibration, compares, taught)
 
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_head import questions
 from llm_head.instruct import Record
 from llm_head.projector import TokenShape
 from llm_head.shown import VideoTokens
@@ -28,11 +29,16 @@ def has_soft_label(record: Record) -> bool:
 
 @dataclass(frozen=True)
 class Video:
-    """A video's conversations; tokens are read when they are asked for."""
+    """A video's conversations; tokens are read when they are asked for.
+
+    Attributes:
+        order_only: of its MOS only its place among the data set's others is learned.
+    """
 
     dataset: str
     video_id: str
     records: tuple[Record, ...]
+    order_only: bool = False
 
     @property
     def mos(self) -> float | None:
@@ -56,6 +62,23 @@ def group(records: Iterable[Record]) -> list[Video]:
     for record in records:
         videos.setdefault((record.dataset, record.video), []).append(record)
     return [Video(*key, tuple(found)) for key, found in videos.items()]
+
+
+def without_scale(video: Video) -> Video:
+    """Return a video that teaches nothing of where on the scale its MOS lies.
+
+    The score is not asked. The level is, for the ranking loss reads what is answered; but the same
+    word stands behind the question whatever the MOS is.
+    """
+    records = []
+    for record in video.records:
+        if has_soft_label(record):
+            turns = record.conversations
+            answer = replace(turns[-1], value=questions.level_answer("fair"))
+            records.append(replace(record, conversations=(*turns[:-1], answer)))
+        elif record.task not in ("score", "level"):
+            records.append(record)
+    return replace(video, records=tuple(records), order_only=True)
 
 
 def token_shape(caches: Caches, video_id: str, tokens: str, time: str, seconds: int) -> TokenShape:

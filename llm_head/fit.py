@@ -52,6 +52,7 @@ def fit(
     per_step = config.batch_size * config.accumulate * processes.count()
     steps = -(-len(samples["train"]) // per_step)  # per epoch
     has_val = len(samples["val"]) > 0
+    rated = {video.dataset for video in samples["val"].videos if video.mos is not None}
     keeper = Keeper(model)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
@@ -87,7 +88,7 @@ def fit(
             train_dataset=samples["train"],
             eval_dataset=samples["val"] if has_val else None,
             data_collator=collate,
-            compute_metrics=partial(_metrics, sets=len({v.dataset for v in samples["val"].videos})),
+            compute_metrics=partial(_metrics, sets=len(rated)),
             callbacks=[_Progress(), _Epochs(samples["train"]), keeper],
         )
         trainer.remove_callback(PrinterCallback)
@@ -102,7 +103,7 @@ def fit(
 
 
 def _metrics(found: EvalPrediction, sets: int) -> dict[str, float]:
-    """Return the SRCC; NaN where there are several data sets, whose scales differ."""
+    """Return the SRCC; NaN where several data sets have a MOS, for their scales differ."""
     mos, score = np.asarray(found.label_ids), np.asarray(found.predictions)
     known = np.isfinite(mos) & np.isfinite(score)
     if sets > 1 or len(set(mos[known])) < 3 or len(set(score[known])) < 2:

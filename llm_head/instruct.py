@@ -68,8 +68,9 @@ def build(
     which is the one the model is asked with.
 
     Args:
-        manifest: with columns video_id, split, mos (0-100), impairment, motion and, as far as they
-            are known, mos_std (0-100), mos_source and those of `llm_head.cue`; empty: unknown.
+        manifest: with columns video_id, split, mos (0-100), impairment, severity, motion and, as
+            far as they are known, mos_std (0-100), mos_source and those of `llm_head.cue`; empty:
+            unknown.
         tokens: per video the name of its tokens, `data.token_names`; a video without has no
             records.
         levels: absolute: `levels.level_of`, and the record carries the MOS for its soft label.
@@ -77,7 +78,7 @@ def build(
 
     Raises:
         InstructError: if percentiles are asked for and no training video has a MOS, or a row holds
-            an impairment, motion, split or MOS that has no answer.
+            an impairment, severity, motion or MOS that has no answer.
 
     Source: LMM-VQA, arXiv:2408.14008 (20 score and 20 level questions). Differs: own wordings,
     a stem before the answer, absolute levels, and the same wording at every inference.
@@ -125,7 +126,8 @@ def taught(
         before: what a head was taught already.
 
     Returns:
-        by task, of impairment and motion the keys of the answers that are there; of others nothing.
+        by task, of those of `questions.CLOSED` the keys of the answers that are there; of others
+        nothing.
     """
     before = before or {}
     said: dict[str, set[str]] = {task: set() for task in before}
@@ -180,9 +182,7 @@ def _answer(
         return questions.level_answer(
             level_of(mos) if cuts is None else percentile_level_of(mos, cuts)
         )
-    if task == "impairment":
-        return questions.impairment_answer(value)
-    return questions.motion_answer(value)
+    return questions.closed_answer(task, value)
 
 
 def to_jsonl(records: Iterable[Record]) -> str:

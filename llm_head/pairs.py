@@ -33,7 +33,7 @@ class WithPairs(Dataset[Sample]):
         self._samples, self._seed, self._epoch = samples, seed, 0
         members: dict[str, list[int]] = {}
         for index, video in enumerate(samples.videos):
-            if video.mos is not None and video.dataset not in samples.rank_only:
+            if video.mos is not None and not video.order_only:
                 members.setdefault(video.dataset, []).append(index)
         self._others = {name: found for name, found in members.items() if len(found) > 1}
         self._pairs = round(share * len(samples)) if self._others else 0

@@ -15,16 +15,18 @@ from llm_head.cue import cue
 from llm_head.data import Caches, read_tokens
 from llm_head.levels import LEVELS
 from llm_head.projector import TokenShape
+from llm_head.questions import CLOSED
 from llm_head.readout import Answer, repeatable
 from llm_head.timeline import timeline
 from pipeline.cache import Kind
 
 FACTS = ("mos_std", "width", "height", "fps")  # for outliers and breakdowns; not all sets have all
-LABELS = ("video_id", "split", "content", "impairment", "motion", "mos", "mos_source", *FACTS)
+LABELS = ("video_id", "split", "content", *CLOSED, "mos", "mos_source", *FACTS)
 COLUMNS = (
     *LABELS,
     *("score", "score_calibrated", "score_std", "level", *(f"p_{level}" for level in LEVELS)),
-    *("score_generated", "score_digits", "score_digits_std", "impairment_answer", "motion_answer"),
+    *("score_generated", "score_digits", "score_digits_std"),
+    *(f"{task}_answer" for task in CLOSED),
 )
 DECIMALS = 4
 
@@ -114,6 +116,7 @@ def columns(answer: Answer, calibration: ScoreMap | None) -> dict[str, Any]:
         "score_digits": rounded(answer.score_digits),
         "score_digits_std": rounded(answer.score_digits_std),
         "impairment_answer": answer.impairment,
+        "severity_answer": answer.severity,
         "motion_answer": answer.motion,
     }
 

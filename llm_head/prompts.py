@@ -147,11 +147,11 @@ class Chat:
     def stops(self) -> frozenset[int]:
         """Return the ids that end an answer: the template's end of turn, the tokenizer's own.
 
-        Text before the special token, as a space, may stand within an answer and ends none.
+        A space before the end of turn may stand within an answer and ends none.
         """
         end = frame([self.answer(text) for text in ("yes", "no")]).end
-        special = [i for i in end if i in self._tokenizer.all_special_ids]
-        found = {*(special or end)[:1], self._tokenizer.eos_token_id}
+        said = [i for i in end if self._tokenizer.decode([i]).strip()]
+        found = {*(said or end)[:1], self._tokenizer.eos_token_id}
         return frozenset(i for i in found if i is not None)
 
     def _render(self, messages: list[dict[str, str]], open_answer: bool) -> str:

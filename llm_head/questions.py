@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from llm_head.levels import LEVELS
 
-Task = Literal["score", "level", "impairment", "motion", "compare"]
+Task = Literal["score", "level", "impairment", "severity", "motion", "compare"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 QUESTIONS: dict[Task, tuple[str, ...]] = {
@@ -84,6 +84,29 @@ QUESTIONS: dict[Task, tuple[str, ...]] = {
         "Diagnose this clip.",
         "What is the visible defect of these pictures?",
     ),
+    "severity": (
+        "How severe is the impairment?",
+        "How badly is this video impaired?",
+        "Is the impairment slight, moderate or strong?",
+        "How strong is the distortion?",
+        "Say how much the fault disturbs.",
+        "How visible is the degradation?",
+        "To what degree was this video degraded?",
+        "Grade the strength of the artefact.",
+        "How far did the processing go?",
+        "How much damage was done to this clip?",
+        "Is it a small fault or a large one?",
+        "How heavy is the distortion in this clip?",
+        "What is the strength of the impairment?",
+        "How serious is the problem in this video?",
+        "How pronounced is the defect?",
+        "Estimate the severity of the degradation.",
+        "Would you call the impairment slight or strong?",
+        "How intense is the artefact?",
+        "Rate the severity of the fault.",
+        "How much was this footage harmed?",
+        "Severity of the impairment?",
+    ),
     "motion": (
         "How does the motion look?",
         "Is the motion smooth or frozen?",
@@ -142,16 +165,20 @@ IMPAIRMENTS = {
     "low_frame_rate": "low frame rate",
 }
 MOTIONS = {"smooth": "smooth", "frozen": "frozen"}
-CLOSED: Mapping[Task, tuple[str, ...]] = {  # keys of the answers that these tasks have
-    "impairment": tuple(IMPAIRMENTS),
-    "motion": tuple(MOTIONS),
+# How far an impairment goes in the range that its data set knows: a third each. It is told where
+# there is an impairment.
+SEVERITIES = {"slight": "slight", "moderate": "moderate", "strong": "strong"}
+# the answers that these tasks have: key in a manifest, word in the answer
+CLOSED: Mapping[Task, Mapping[str, str]] = {
+    "impairment": IMPAIRMENTS,
+    "severity": SEVERITIES,
+    "motion": MOTIONS,
 }
 ORDER = ("first", "second")
 # the words in which answers to a task differ
 WORDS: dict[Task, tuple[str, ...]] = {
     "level": LEVELS,
-    "impairment": tuple(IMPAIRMENTS.values()),
-    "motion": tuple(MOTIONS.values()),
+    **{task: tuple(words.values()) for task, words in CLOSED.items()},
 }
 
 _SCORE = re.compile(r"\bis (100\.0|\d{1,2}\.\d)\.")
@@ -196,18 +223,16 @@ def parse_score(answer: str) -> float:
     return float(found.group(1))
 
 
-def impairment_answer(impairment: str) -> str:
-    """Return the answer for an impairment, one of IMPAIRMENTS."""
-    if impairment not in IMPAIRMENTS:
-        raise ValueError(f"impairment {impairment!r} is none of {sorted(IMPAIRMENTS)}")
-    return f"The impairment is {IMPAIRMENTS[impairment]}."
+def closed_answer(task: Task, key: str) -> str:
+    """Return the answer to a task of CLOSED that a key stands for.
 
-
-def motion_answer(motion: str) -> str:
-    """Return the answer for a motion, smooth or frozen."""
-    if motion not in MOTIONS:
-        raise ValueError(f"motion {motion!r} is none of {sorted(MOTIONS)}")
-    return f"The motion is {MOTIONS[motion]}."
+    >>> closed_answer("impairment", "freeze")
+    'The impairment is freezing.'
+    """
+    words = CLOSED[task]
+    if key not in words:
+        raise ValueError(f"{task} {key!r} is none of {sorted(words)}")
+    return f"The {task} is {words[key]}."
 
 
 def compare_answer(better: str) -> str:
@@ -223,8 +248,6 @@ def answers(task: Task) -> list[str]:
         return [level_answer(level) for level in LEVELS]
     if task == "score":
         return [score_answer(mos) for mos in (5.0, 16.1, 27.2, 38.3, 49.4, 61.5, 72.6, 83.7, 94.8)]
-    if task == "impairment":
-        return [impairment_answer(name) for name in IMPAIRMENTS]
     if task == "compare":
         return [compare_answer(name) for name in ORDER]
-    return [motion_answer(name) for name in MOTIONS]
+    return [closed_answer(task, key) for key in CLOSED[task]]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ _SPACE = "▁Ġ"  # tokenizers' marks of a leading space
 _LEVEL, _SCORE = 1, 2  # segments of these questions in the tree; 0 is the video
 EVERYTHING: Mapping[str, Sequence[str]] = {
     "score": (),
-    **{task: tuple(names) for task, names in questions.CLOSED.items()},
+    **{task: tuple(words) for task, words in questions.CLOSED.items()},
 }
 
 
@@ -44,6 +44,8 @@ class Answer:
         impairment: key of questions.IMPAIRMENTS; the most probable of the answers that the head was
             taught. None: it was taught less than two.
         impairment_prob: its probability among these answers.
+        severity, severity_prob: likewise, of questions.SEVERITIES. None also if the impairment is
+            none: no training video without one says how severe it is.
         motion, motion_prob: likewise, of questions.MOTIONS.
     """
 
@@ -56,6 +58,8 @@ class Answer:
     score_digits_std: float | None
     impairment: str | None
     impairment_prob: float | None
+    severity: str | None
+    severity_prob: float | None
     motion: str | None
     motion_prob: float | None
 
@@ -96,8 +100,7 @@ class ReadOut:
         self._digits = DigitTree(chat) if "score" in taught else None
         if self._digits:
             self._add(chat, "score")
-        self._impairments = self._closed(chat, "impairment", taught)
-        self._motions = self._closed(chat, "motion", taught)
+        self._places = {task: self._closed(chat, task, taught) for task in questions.CLOSED}
         if self._digits:
             at = len(self._segments)
             self._numbers = range(at + 1, at + len(self._digits.nodes))
@@ -113,7 +116,7 @@ class ReadOut:
         return len(self._segments)
 
     def _closed(
-        self, chat: Chat, task: Literal["impairment", "motion"], taught: Mapping[str, Sequence[str]]
+        self, chat: Chat, task: questions.Task, taught: Mapping[str, Sequence[str]]
     ) -> dict[str, int]:
         """Add a question with the answers that were taught; return the place of each by its key."""
         names = taught.get(task, ())
@@ -168,10 +171,11 @@ class ReadOut:
             nodes = ends[:, [_SCORE, *self._numbers]]
             logits = self._model.logits(hidden[rows[:, None], nodes])
             digits, digits_std = (float(found[0]) for found in self._digits.expectation(logits))
-            at = ends[:, _SCORE]
-            (number,) = self._generate(hidden[rows, at], packed, at, cache)
-        impairment, impairment_prob = _best(sums, self._impairments)
-        motion, motion_prob = _best(sums, self._motions)
+            known = dict(zip(self._digits.nodes, logits[0], strict=True))
+            number = self._generate(known, packed, int(ends[0, _SCORE]), cache)
+        named = {task: _best(sums, places) for task, places in self._places.items()}
+        if named["impairment"][0] == "none":
+            named["severity"] = None, None
         return Answer(
             score=score,
             score_std=std,
@@ -180,10 +184,12 @@ class ReadOut:
             score_generated=number,
             score_digits=digits,
             score_digits_std=digits_std,
-            impairment=impairment,
-            impairment_prob=impairment_prob,
-            motion=motion,
-            motion_prob=motion_prob,
+            impairment=named["impairment"][0],
+            impairment_prob=named["impairment"][1],
+            severity=named["severity"][0],
+            severity_prob=named["severity"][1],
+            motion=named["motion"][0],
+            motion_prob=named["motion"][1],
         )
 
     def _pass(
@@ -207,44 +213,52 @@ class ReadOut:
         ends[:, 1:] += sizes - 1
         return ends
 
-    def _generate(self, hidden: Tensor, packed: Packed, ends: Tensor, cache: Any) -> list[float]:
-        """Return the numbers written after the score stem, the likeliest allowed token each time.
+    def _generate(
+        self, known: Mapping[tuple[int, ...], Tensor], packed: Packed, end: int, cache: Any
+    ) -> float:
+        """Return the number written after the score stem, the likeliest allowed token each time.
+
+        The LLM reads on only where what follows is not known: the packed pass has read how numbers
+        begin, and behind two digits most tokenizers leave nothing but a point.
 
         Args:
-            hidden: (B, L) at the end of the stem.
-            ends: (B,), the place of that end.
+            known: logits (vocabulary,) of what follows some beginnings, by their ids.
+            end: the place of the stem's end.
             cache: of the packed pass; grows.
         """
-        device, rows = hidden.device, torch.arange(len(ends))
-        texts = [""] * len(ends)
-        head = self._model.head.shape[1]
-        seen = torch.ones(len(ends), head + packed.ids.shape[1], dtype=torch.bool)
-        seen[:, head:] = packed.allowed[rows, ends]
-        positions = packed.positions[rows, ends]
-        while True:
-            logits = self._model.logits(hidden).cpu()
-            chosen = [self._next(text, row) for text, row in zip(texts, logits, strict=True)]
-            texts = [text + piece for text, (_, piece) in zip(texts, chosen, strict=True)]
-            if all(_NUMBER.fullmatch(text) for text in texts):
-                return [float(text) for text in texts]
-            embeds = self._model.embed(torch.tensor([[i] for i, _ in chosen], device=device))
-            seen = torch.cat([seen, seen.new_ones(len(ends), 1)], dim=1)
-            positions = positions + 1
-            hidden = self._model.decode(
-                embeds, positions[:, None].to(device), seen[:, None].to(device), cache
-            )[:, 0]
+        device, head = self._model.head.device, self._model.head.shape[1]
+        seen = torch.ones(head + packed.ids.shape[1], dtype=torch.bool)
+        seen[head:] = packed.allowed[0, end]
+        text, read = "", 0
+        ids: tuple[int, ...] = ()
+        while not _NUMBER.fullmatch(text):
+            allowed = self._allowed(text)
+            if len(allowed) > 1:
+                if ids not in known:
+                    new = len(ids) - read
+                    before = torch.cat([seen, seen.new_ones(read)]).expand(new, -1)
+                    rows = torch.cat([before, before.new_ones(new, new).tril()], dim=1)
+                    places = packed.positions[0, end] + 1 + torch.arange(read, len(ids))
+                    embeds = self._model.embed(torch.tensor([ids[read:]], device=device))
+                    hidden = self._model.decode(
+                        embeds, places[None].to(device), rows[None].to(device), cache
+                    )
+                    known, read = {**known, ids: self._model.logits(hidden[0, -1])}, len(ids)
+                likely = known[ids].cpu()
+                best = max(allowed, key=lambda index: float(likely[index]))
+            else:
+                (best,) = allowed
+            text, ids = text + allowed[best], (*ids, best)
+        return float(text)
 
-    def _next(self, text: str, logits: Tensor) -> tuple[int, str]:
-        if _NUMBER.fullmatch(text):
-            return 0, ""  # waits for the rest of the batch
-        allowed = {
+    def _allowed(self, text: str) -> dict[int, str]:
+        """Return the tokens that may follow the beginning of a number, by id."""
+        return {
             index: piece
             for index, raw in self._pieces.items()
             if (piece := raw if text else raw.lstrip(_SPACE))
             and (_NUMBER.fullmatch(text + piece) or _BEGUN.fullmatch(text + piece))
         }
-        best = max(allowed, key=lambda index: float(logits[index]))
-        return best, allowed[best]
 
 
 def run(

@@ -58,6 +58,9 @@ def _seen(answer: "Answer") -> str:
         name = questions.IMPAIRMENTS[answer.impairment]
         what = "no impairment" if answer.impairment == "none" else f"impaired by {name}"
         parts.append(f"{_hedge(answer.impairment_prob)} {what} ({answer.impairment_prob:.0%})")
+    if answer.severity is not None and answer.severity_prob is not None:
+        how = questions.SEVERITIES[answer.severity]
+        parts.append(f"{_hedge(answer.severity_prob)} {how} ({answer.severity_prob:.0%})")
     if answer.motion is not None and answer.motion_prob is not None:
         parts.append(
             f"motion {_hedge(answer.motion_prob)} {answer.motion} ({answer.motion_prob:.0%})"

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from llm_head import questions
 from llm_head.data import KINDS, Caches, Video, has_soft_label, read_tokens, spread
 from llm_head.instruct import Record
-from llm_head.levels import LEVELS, soft_label
+from llm_head.levels import soft_label
 from llm_head.mixing import Mix
 from llm_head.packing import Segment, pack
 from llm_head.projector import TokenShape
@@ -60,7 +60,6 @@ class Samples(Dataset[Sample]):
         parts: bool = False,
         raters: bool = False,
         weights: Mapping[str, float] | None = None,
-        rank_only: Collection[str] = (),
         closed: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Turn all conversations into token ids.
@@ -71,12 +70,9 @@ class Samples(Dataset[Sample]):
             raters: where it is known, the deviation between a video's raters takes its place.
             weights: of the data sets, see `mixing.Mix`; without, each video comes once an epoch.
             parts: half of the time show a part of the video; for training.
-            rank_only: data sets of whose MOS only the order is read, see `_without_scale`.
             closed: see `truth`.
         """
-        videos = [_without_scale(v) if v.dataset in rank_only else v for v in videos]
         self.videos, self.chat, self.shape, self._caches = videos, chat, shape, caches
-        self.rank_only = frozenset(rank_only)
         self._seed, self._epoch = seed, 0
         self.parts = parts
         self.practice = 0.0  # share of the videos with a MOS that practise, see `practice`
@@ -87,9 +83,6 @@ class Samples(Dataset[Sample]):
             truth(video, level_std if std is None else std, closed)
             for video, std in zip(videos, stds, strict=True)
         ]
-        for video, words in zip(videos, self._words, strict=True):
-            if video.dataset in rank_only:
-                words[: len(LEVELS)] = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other conversations; the trainer calls it."""
@@ -246,13 +239,14 @@ def truth(
 
     Returns:
         float64 (W,): per task a distribution over its words, for the level the soft label of the
-        MOS; all zero where the truth is not known.
+        MOS; all zero where the truth is not known, or not learned.
     """
     found = []
     for task, words in questions.WORDS.items():
         row = _told(video, task, questions.answers(task))
         if task == "level":
-            row = np.zeros(len(words)) if video.mos is None else soft_label(video.mos, level_std)
+            mos = None if video.order_only else video.mos
+            row = np.zeros(len(words)) if mos is None else soft_label(mos, level_std)
         found.append(row)
     found += [_told(video, name, answers) for name, answers in (closed or {}).items()]
     return np.concatenate(found)
@@ -264,23 +258,6 @@ def _told(video: Video, task: str, answers: Sequence[str]) -> NDArray[np.float64
     row = np.array([float(answer in told) for answer in answers])
     shares: NDArray[np.float64] = row / max(1.0, row.sum())
     return shares
-
-
-def _without_scale(video: Video) -> Video:
-    """Return a video whose conversations say nothing of where on a scale its MOS lies.
-
-    The score is not asked; the level is, for the ranking loss reads what is answered, but the same
-    word stands behind the question whatever the MOS is, and is not learned.
-    """
-    records = []
-    for record in video.records:
-        if has_soft_label(record):
-            turns = record.conversations
-            answer = replace(turns[-1], value=questions.level_answer("fair"))
-            record = replace(record, conversations=(*turns[:-1], answer))
-        if record.task != "score":
-            records.append(record)
-    return replace(video, records=tuple(records))
 
 
 def _branch(chat: Chat, record: Record) -> Branch:

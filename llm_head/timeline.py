@@ -104,10 +104,10 @@ def _mixture(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def worst(seconds: Sequence[Second]) -> range | None:
     """Return the stretch in which the quality is lowest; None if nothing stands out.
 
-    The lowest second stands out if it is `STANDS_OUT` points below the median one; the stretch
-    goes on to both sides as long as seconds are nearer to it than to the median. Where the low
-    seconds are so many that the median is one of them, it is what follows the `drop`, if that is
-    as deep.
+    The lowest second stands out if it is `STANDS_OUT` points below the middle; the stretch goes on
+    to both sides as long as seconds are nearer to it than to the middle. The middle is the median
+    second or, where the low seconds are so many that the median is one of them, the mean of those
+    before the `drop`.
 
     >>> scores = [70, 72, 30, 35, 71]
     >>> worst([Second(float(i), s, 5.0, level_of(s)) for i, s in enumerate(scores)])
@@ -118,10 +118,10 @@ def worst(seconds: Sequence[Second]) -> range | None:
     """
     scores = np.array([second.score for second in seconds])
     middle, lowest = float(np.median(scores)), int(scores.argmin())
+    if middle - scores[lowest] < STANDS_OUT and (at := drop(seconds)) is not None:
+        middle = float(scores[:at].mean())
     if middle - scores[lowest] < STANDS_OUT:
-        at = drop(seconds)
-        deep = at is not None and scores[:at].mean() - scores[at:].mean() >= STANDS_OUT
-        return range(at, len(scores)) if at is not None and deep else None
+        return None
     low = scores < (middle + scores[lowest]) / 2
     begin, end = lowest, lowest + 1
     while begin > 0 and low[begin - 1]:

@@ -15,7 +15,7 @@ from llm_head import lora, resume, shards
 from llm_head.align import align, practise
 from llm_head.calibrate import ScoreMap, calibrate
 from llm_head.config import TuneConfig
-from llm_head.data import Caches, Video, group, token_shape
+from llm_head.data import Caches, Video, group, token_shape, without_scale
 from llm_head.fit import fit
 from llm_head.instruct import Record, taught
 from llm_head.llm import llm_identity, load_llm, on_device
@@ -162,7 +162,10 @@ def videos_of(
     _check(records, caches, config)
     usable = _with_tokens(records, caches)
     videos = {
-        split: group(record for record in usable if record.split == split)
+        split: [
+            without_scale(video) if video.dataset in config.rank_only else video
+            for video in group(record for record in usable if record.split == split)
+        ]
         for split in ("train", "val")
     }
     if not videos["train"]:
@@ -190,7 +193,6 @@ def samples_of(
             parts=split == "train",
             raters=config.level_spread == "raters",
             weights=config.weights if split == "train" else None,
-            rank_only=config.rank_only,
             closed=closed,
         )
         for split, found in videos.items()

@@ -91,7 +91,7 @@ def _probe(job: Job, run: RunSettings) -> tuple[float, list[list[NDArray[np.floa
                     tokens.append(encode([chunk.clip if target.clip_frames else chunk.key_frame]))
                 times.append(time.perf_counter())
     except HardwareError:
-        if "://" in run.scheduler:  # the workers may have what this machine has not
+        if run.scheduler not in ("none", "local"):  # the workers may have what this machine has not
             return None
         raise
     except Exception as error:  # whatever is wrong with the video, its own turn will say it

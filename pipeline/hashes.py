@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dctn
 
+from llm_head.questions import CLOSED
 from pipeline.decoder import Decoder
 from pipeline.leaks import BITS, COLUMNS, VERSION
 from pipeline.progress import bar
@@ -43,7 +44,7 @@ def hash_table(manifest: pd.DataFrame, known: pd.DataFrame, run: RunSettings) ->
         known: an earlier result; a row of the same content and version is not computed again.
         run: the limits of time and memory.
     """
-    named = (manifest["impairment"] != "") | (manifest["motion"] != "")
+    named = (manifest[list(CLOSED)] != "").any(axis=1)
     told = named | manifest["mos"].notna()
     table = manifest.loc[told, ["video_id", "path", "sha256", "split"]].reset_index(drop=True)
     usable = known[(known["version"] == str(VERSION)) & (known["hashes"] != "")]

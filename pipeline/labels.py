@@ -41,7 +41,7 @@ SUFFIXES = frozenset(
 SPLITS = ("train", "val", "test")
 COLUMNS = (
     *("video_id", "path", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
-    *("split", "fold", "content", "impairment", "motion"),
+    *("split", "fold", "content", "impairment", "severity", "motion"),
 )
 CHUNK_COLUMNS = ("video_id", "start_s", "end_s", "mos", "mos_raw", "mos_std")
 _SHOWN = 5
@@ -96,7 +96,7 @@ def read_folder(settings: DatasetSettings, seed: int) -> Labels:
     Returns:
         A table of video_id (path below root, without suffix), path, mos (0-100, NaN if unknown),
         mos_raw, mos_std (of the raters, on 0-100), n_ratings, mos_source, split, fold, content,
-        impairment, motion; sorted by video_id.
+        impairment, severity, motion; sorted by video_id.
 
     Raises:
         ManifestError: naming every row that is wrong: a file that is not there or is ambiguous, a
@@ -159,7 +159,7 @@ def finished(
         table[column] = _whole(table, column, where)
     _fill(table, "mos_source", settings.mos_source)
     table.loc[table["mos"].isna(), "mos_source"] = ""
-    for column in ("content", "impairment", "motion"):
+    for column in ("content", "impairment", "severity", "motion"):
         _fill(table, column, "")
     if "split" not in table:
         table["split"] = (
@@ -210,8 +210,9 @@ def _joined(
     refuse(where, [n for n in names if len(by_name[n]) > 1], "more than one video of this name")
     files = [by_name[name][0] for name in names]
     raw = numbers(names, table[settings.mos_column], "MOS", where)
-    known = ("name", "split", "fold", "content", "impairment", "motion", "mos_source")
-    kept = table[[*(c for c in (*known, "mos_std", "n_ratings") if c in table)]]
+    known = ("name", "split", "fold", "content", "impairment", "severity", "motion")
+    others = ("mos_source", "mos_std", "n_ratings")
+    kept = table[[*(c for c in (*known, *others) if c in table)]]
     joined = kept.assign(
         path=[str(settings.root / file) for file in files],
         video_id=[_id(file) for file in files],

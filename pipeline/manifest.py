@@ -10,14 +10,14 @@ from pipeline.atomic import replacing
 from pipeline.labels import SPLITS, ManifestError
 
 TEXT_COLUMNS = (
-    *("video_id", "path", "sha256", "mos_source", "split", "content", "impairment", "motion"),
-    *("codec", "problem"),
+    *("video_id", "path", "sha256", "mos_source", "split", "content", "impairment"),
+    *("severity", "motion", "codec", "problem"),
 )
 NUMBER_COLUMNS = ("mos", "mos_raw", "mos_std", "width", "height", "fps", "duration_s")
 INTEGER_COLUMNS = ("n_ratings", "fold", "size_bytes")
 COLUMNS = (
     *("video_id", "path", "sha256", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
-    *("split", "fold", "content", "impairment", "motion"),
+    *("split", "fold", "content", "impairment", "severity", "motion"),
     *("width", "height", "fps", "duration_s", "size_bytes", "codec", "problem"),
 )
 # a manifest written before these existed still reads, with nothing known in them
@@ -67,8 +67,9 @@ def read(path: Path) -> pd.DataFrame:
     for column, dtype in LATER_COLUMNS.items():
         if column not in table:
             table[column] = pd.Series(None, table.index, dtype=dtype)
-    if "problem" not in table:
-        table["problem"] = ""
+    for column in ("severity", "problem"):
+        if column not in table:
+            table[column] = ""
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise ManifestError(f"{path}: columns {missing} are missing; run the manifest stage again")

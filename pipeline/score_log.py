@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from llm_head.levels import LEVELS
+from llm_head.questions import CLOSED
 from pipeline.atomic import write_text
 from pipeline.packages import sha256
 from pipeline.tables import printable
 
 COLUMNS = (
     *("video", "score", "score_calibrated", "score_std", "level", "reason"),
-    *("impairment_answer", "impairment_prob", "motion_answer", "motion_prob"),
+    *(f"{task}_{what}" for task in CLOSED for what in ("answer", "prob")),
     *(
         "score_generated",
         "score_digits",
@@ -24,13 +25,11 @@ COLUMNS = (
     ),
     *("window_s", "sha256", "model", "error"),
 )
-_TEXT = {
-    *("video", "level", "reason", "impairment_answer", "motion_answer"),
-    *("sha256", "model", "error"),
-}
+_ANSWERS = tuple(f"{task}_answer" for task in CLOSED)
+_TEXT = {"video", "level", "reason", *_ANSWERS, "sha256", "model", "error"}
 _NOT_ALL = {  # not every model has a map, or was taught these
     *("score_calibrated", "score_generated", "score_digits", "score_digits_std"),
-    *("impairment_prob", "motion_prob"),
+    *(f"{task}_prob" for task in CLOSED),
 }
 
 Row = dict[str, Any]
@@ -111,7 +110,7 @@ def _parsed(row: list[str]) -> Row:
         for k, v in fields.items()
         if k not in (*_TEXT, "timeline")
     }
-    answers = {k: fields[k] or None for k in ("impairment_answer", "motion_answer")}
+    answers = {k: fields[k] or None for k in _ANSWERS}
     return {**fields, **answers, **numbers, "timeline": json.loads(fields["timeline"])}
 
 

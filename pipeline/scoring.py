@@ -82,6 +82,7 @@ class Scored:
             "sha256": self.sha256,
             **predictions.columns(self.answer, self.calibration),
             "impairment_prob": predictions.rounded(self.answer.impairment_prob),
+            "severity_prob": predictions.rounded(self.answer.severity_prob),
             "motion_prob": predictions.rounded(self.answer.motion_prob),
             "reason": self.reason,
             "timeline": [

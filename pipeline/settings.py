@@ -197,7 +197,7 @@ class TemporalSettings(Section):
 class InstructSettings(Section):
     """Questions and answers from manifests."""
 
-    tasks: tuple[Literal["score", "level", "impairment", "motion"], ...]
+    tasks: tuple[Literal["score", "level", "impairment", "severity", "motion"], ...]
     """What is asked of each video, where its labels have the answer."""
     levels: Literal["absolute", "percentile"] = "absolute"
     """Five fifths of the scale, or three parts of the training videos' MOS (the authors' code)."""
@@ -339,6 +339,8 @@ class TuneSettings(Section):
                 raise ValueError(f"{name} names {unknown}, which train_on has not")
         if self.rank_only and not self.rank_weight:
             raise ValueError("rank_only is for the ranking loss: rank_weight must be above 0")
+        if self.rank_only and set(self.rank_only) == set(self.train_on):
+            raise ValueError("rank_only names all of train_on: no set would teach the scale")
         return self
 
 
@@ -449,6 +451,11 @@ class Params(Section):
             unknown = sorted(set(names) - set(self.datasets))
             if unknown:
                 raise ValueError(f"{setting} names {unknown}, which datasets does not have")
+        if self.tune.rank_only and self.instruct.levels == "percentile":
+            raise ValueError(
+                "tune.rank_only ranks by the five levels, and instruct.levels: percentile asks for "
+                "three others; wanted absolute"
+            )
         return self
 
 

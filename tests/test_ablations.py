@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from benchmarks import ablation_runs as runs
 from benchmarks import ablation_table
+from llm_head.questions import CLOSED
 from pipeline.settings import load
 from tests.llm_head.test_tune import make_config, make_records
 from tests.synthetic import FINGERPRINT, make_caches, make_manifest
@@ -24,7 +25,7 @@ def make_run(variant: str, seed: int, noise: float) -> None:
     table["score"] = mos + rng.normal(0, noise, 40)
     for column in (*runs.READ_OUTS, *runs.BESIDE):
         table[column] = mos[::-1]
-    for task in ("impairment", "motion"):
+    for task in CLOSED:
         table[task] = ["blur", "noise"] * 20
         table[f"{task}_answer"] = ["blur", "noise", "blur", "blur"] * 10
     folder = runs.folder_of(variant) / str(seed)

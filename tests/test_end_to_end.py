@@ -38,9 +38,9 @@ def lay_out_own(root: Path) -> None:
     for number in range(12):
         write_moving_video(root / "videos" / f"v{number:02}.mp4", seed=100 + number, seconds=1)
         split = ("train", "train", "val", "test")[number % 4]
-        rows.append(f"v{number:02}.mp4,{1 + number / 3},{split},blur,smooth")
+        rows.append(f"v{number:02}.mp4,{1 + number / 3},{split},blur,slight,smooth")
     write_moving_video(root / "unlabelled" / "x.mp4", seed=99, seconds=1)
-    header = "filename,mos,split,impairment,motion\n"
+    header = "filename,mos,split,impairment,severity,motion\n"
     (root / "videos/labels.csv").write_text(header + "\n".join(rows) + "\n")
 
 

@@ -34,7 +34,7 @@ def make_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
     )
     texts = [text for wordings in questions.QUESTIONS.values() for text in wordings]
     texts += [questions.level_answer(level) for level in LEVELS] * 20
-    texts += [questions.impairment_answer(name) for name in questions.IMPAIRMENTS] * 20
+    texts += [questions.closed_answer("impairment", name) for name in questions.IMPAIRMENTS] * 20
     tokenizer.train_from_iterator([*texts, SYSTEM], trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -40,6 +40,7 @@ def clip_table(folder: Path, count: int = 6) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=names).assign(mos_source="synthetic")
     odd = table.index % 2 == 1
     table["impairment"] = np.where(odd, "noise", "blur")
+    table["severity"] = np.where(odd, "strong", "slight")
     table["motion"] = np.where(odd, "frozen", "smooth")
     return table
 
@@ -67,7 +68,7 @@ def make_model(folder: Path) -> Path:
     save_tiny_llm(folder / "llm")
     table = clip_table(folder / "clips")
     caches = make_caches(folder / "data/mine", table)
-    tasks: list[Task] = ["score", "level", "impairment", "motion"]
+    tasks: list[Task] = ["score", "level", "impairment", "severity", "motion"]
     records = instruct.build(table, "mine", tasks, token_names(caches), seed=0)
     config = make_config(folder, seconds=4, batch_size=2)
     tuned = tune(records, {"mine": caches}, config, "cpu")

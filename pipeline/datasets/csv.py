@@ -1,7 +1,8 @@
 """Any folder of videos, with a CSV table of labels or without labels.
 
 Columns by name: the video's (`filename_column`), its MOS (`mos_column`, on `mos_min`..`mos_max`)
-and, where there are any, mos_std, n_ratings, split, fold, content, impairment, motion, mos_source.
+and, where there are any, mos_std, n_ratings, split, fold, content, impairment, severity, motion and
+mos_source.
 """
 
 from pipeline.labels import Labels, read_folder

@@ -9,6 +9,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Literal
 
+from llm_head.questions import SEVERITIES
+
 # What is made in the picture is stored so well that storing adds nothing to it.
 CLEAN = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "10")
 
@@ -125,6 +127,16 @@ WILD = Ladder(
     times=("freeze",),
     blur="box",
 )
+
+
+def severity(level: float) -> str:
+    """Return in which third of its range an impairment of a level, 0-1, lies.
+
+    >>> severity(0.3), severity(0.5), severity(1.0)
+    ('slight', 'moderate', 'strong')
+    """
+    names = tuple(SEVERITIES)
+    return names[min(int(level * len(names)), len(names) - 1)]
 
 
 def none(ladder: Ladder) -> Recipe:

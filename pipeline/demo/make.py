@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipeline.atomic import replacing, write_text
 from pipeline.demo.ffmpeg import BITEXACT, FfmpegError, encode, ffmpeg, identity
-from pipeline.demo.impair import Ladder
+from pipeline.demo.impair import Ladder, severity
 from pipeline.demo.plan import Item, recipe
 from pipeline.demo.shots import reference_command
 from pipeline.demo.vmaf import check_frames, vmaf
@@ -27,8 +27,8 @@ LOSSLESS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "
 TIMES = ("freeze", "low_frame_rate")  # VMAF is not defined for them
 VISIBLE = 94.0  # VMAF above which a clip looks untouched; it is made again, a step stronger
 STEP = 0.15
-COLUMNS = ["filename", "mos", "mos_source", "split", "content", "shot", "impairment", "motion"]
-COLUMNS += ["codec", "strength"]
+COLUMNS = ["filename", "mos", "mos_source", "split", "content", "shot", "impairment", "severity"]
+COLUMNS += ["motion", "codec", "strength"]
 
 
 class DemoError(RuntimeError):
@@ -149,6 +149,7 @@ def _make_clip(
         "content": item.shot.scene,
         "shot": item.shot.name,
         "impairment": item.impairment,
+        "severity": "" if item.impairment == "none" else severity(level),
         "motion": motion,
         "codec": how.codec,
         "strength": how.strength,
@@ -164,6 +165,7 @@ def _key(item: Item, ladder: Ladder, footage: Path, source: str) -> str:
         "footage": source,
         "reference": [*command, *LOSSLESS],
         "recipes": [asdict(recipe(item, ladder, level)) for level in tries],
+        "columns": COLUMNS,
         "row": [item.name, item.split, item.shot.scene, item.shot.moves, item.impairment],
         "visible": VISIBLE,
         "bitexact": BITEXACT,

@@ -14,6 +14,7 @@ from llm_head.calibration import level_calibration, std_calibration
 from llm_head.compare import compare
 from llm_head.levels import LEVELS, level_of
 from llm_head.metrics import answer_metrics, confusion, score_metrics
+from llm_head.questions import CLOSED
 from llm_head.timeline_metrics import SECONDS, judge
 from pipeline.labels import CHUNK_COLUMNS
 from pipeline.settings import Params
@@ -25,15 +26,13 @@ PREDICTORS = {
     "lmm_vqa_calibrated": "score_calibrated",
     **{name: name for name in BASELINES},
 }
-ANSWERS = {"level": "level", "impairment": "impairment_answer", "motion": "motion_answer"}
+ANSWERS = {"level": "level", **{task: f"{task}_answer" for task in CLOSED}}
 SPLITS = ("test", "val")
 
 NUMBER_COLUMNS = ("mos", "score", "score_std", "score_generated", "ridge", "svr")
-TEXT_COLUMNS = (
-    *("video_id", "split", "content", "impairment", "motion", "mos_source"),
-    *("level", "impairment_answer", "motion_answer"),
-)
-# not every data set and not every head has these; NaN where they are not
+TEXT_COLUMNS = ("video_id", "split", "content", *CLOSED, "mos_source", *ANSWERS.values())
+# not every data set and not every head has these; "" or NaN where they are not
+OPTIONAL_TEXT = ("severity", "severity_answer")
 PROBABILITIES = tuple(f"p_{level}" for level in LEVELS)
 OPTIONAL_COLUMNS = (
     *("mos_std", "width", "height", "fps", "score_digits", "score_calibrated"),
@@ -65,7 +64,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
         )
     except (ValueError, UnicodeError) as error:
         raise ResultsError(f"{path}: not predictions: {error}") from error
-    missing = [c for c in (*TEXT_COLUMNS, *NUMBER_COLUMNS) if c not in table]
+    wanted = {*TEXT_COLUMNS, *NUMBER_COLUMNS} - {*OPTIONAL_TEXT}
+    missing = sorted(wanted - {*table.columns})
     if missing:
         raise ResultsError(f"{path}: columns {missing} are missing; run the predict stage again")
     return _with_optional(table)
@@ -127,8 +127,8 @@ def timeline_metrics(
 
 
 def _with_optional(table: pd.DataFrame) -> pd.DataFrame:
-    absent = [column for column in OPTIONAL_COLUMNS if column not in table]
-    return table.assign(**dict.fromkeys(absent, math.nan))
+    blank = dict.fromkeys(OPTIONAL_TEXT, "") | dict.fromkeys(OPTIONAL_COLUMNS, math.nan)
+    return table.assign(**{name: value for name, value in blank.items() if name not in table})
 
 
 def benchmark_name(name: str, params: Params) -> str:
@@ -176,7 +176,7 @@ def dataset_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str,
     """
     table = _with_optional(table)
     # frozen and dropped frames have no score, but an impairment to be named
-    known = table[table["mos"].notna() | (table["impairment"] != "") | (table["motion"] != "")]
+    known = table[table["mos"].notna() | (table[list(CLOSED)] != "").any(axis=1)]
     splits = {
         split: _split_metrics(known[known["split"] == split], resamples, seed)
         for split in SPLITS
@@ -219,8 +219,7 @@ def _split_metrics(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, 
     }
     truths = {
         "level": ["" if math.isnan(mos) else level_of(mos) for mos in table["mos"]],
-        "impairment": table["impairment"].tolist(),
-        "motion": table["motion"].tolist(),
+        **{task: table[task].tolist() for task in CLOSED},
     }
     answers: dict[str, dict[str, Any]] = {}
     for name, truth in truths.items():

@@ -52,7 +52,7 @@ def test_padding_and_videos_of_unknown_truth_count_for_nothing() -> None:
 def test_each_word_is_one_direction_of_its_task() -> None:
     alignment, chat = make_alignment()
     assert alignment.embeddings.shape == alignment.directions.shape == (COUNT, 24)
-    assert [len(chat.frames[task].middles) for task in WORDS] == [5, 7, 2]
+    assert [len(chat.frames[task].middles) for task in WORDS] == [5, 7, 3, 2]
     lengths = alignment.directions.norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(COUNT))
 

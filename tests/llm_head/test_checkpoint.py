@@ -19,12 +19,16 @@ FOUND = {"spatial": FINGERPRINT, "temporal": FINGERPRINT}
 
 
 def make(
-    folder: Path, lora_rank: int = 0, tokens: str = "both", train_llm: bool = False
+    folder: Path,
+    lora_rank: int = 0,
+    tokens: str = "both",
+    train_llm: bool = False,
+    **more: object,
 ) -> tuple[Tuned, TuneConfig]:
     save_tiny_llm(folder / "llm")
     table = make_manifest(6)
     caches = make_caches(folder / "cache", table)
-    config = make_config(folder, lora_rank=lora_rank, tokens=tokens, train_llm=train_llm)
+    config = make_config(folder, lora_rank=lora_rank, tokens=tokens, train_llm=train_llm, **more)
     records = instruct.build(table, "d", ["score", "level"], token_names(caches), seed=0)
     return tune(records, {"d": caches}, config, "cpu"), config
 
@@ -157,3 +161,35 @@ def test_a_head_written_before_the_llm_could_be_trained_still_loads(tmp_path: Pa
     del written["settings"]["train_llm"], written["settings"]["quantize"]
     path.write_text(json.dumps(written))
     assert checkpoint.load(tmp_path / "model", FOUND, "cpu").llm_trained == "none"
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacks", "message"),
+    [
+        ({"projector": "vit"}, "taught", "another activation"),
+        ({"time": "mean"}, "answer_weight", "before they were standardised"),
+    ],
+)
+def test_a_head_whose_projector_has_changed_since_is_refused(
+    tmp_path: Path, asked: dict[str, str], lacks: str, message: str
+) -> None:
+    tuned, config = make(tmp_path, **asked)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    checkpoint.load(tmp_path / "model", FOUND, "cpu")
+    path = tmp_path / "model" / "config.json"
+    written = json.loads(path.read_text())
+    del (written if lacks in written else written["settings"])[lacks]
+    path.write_text(json.dumps(written))
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(tmp_path / "model", FOUND, "cpu")
+
+
+def test_a_head_of_before_is_not_asked_for_a_severity(tmp_path: Path) -> None:
+    tuned, config = make(tmp_path)
+    checkpoint.save(tmp_path / "model", tuned, config, FOUND)
+    path = tmp_path / "model" / "config.json"
+    written = json.loads(path.read_text())
+    del written["taught"]
+    path.write_text(json.dumps(written))
+    taught = checkpoint.load(tmp_path / "model", FOUND, "cpu").taught
+    assert len(taught["motion"]) == 2 and not taught["severity"]

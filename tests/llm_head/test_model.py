@@ -120,7 +120,7 @@ def test_the_level_word_is_learned_as_a_distribution(bench: Bench) -> None:
     batch = collate([only])
     with torch.no_grad():
         at_level = [
-            float(bench.model(**batch | {"words": torch.eye(14)[[k]]})["loss"]) for k in range(5)
+            float(bench.model(**batch | {"words": torch.eye(17)[[k]]})["loss"]) for k in range(5)
         ]
         mixed = float(bench.model(**batch)["loss"])
     assert mixed == pytest.approx(float(only.words[:5] @ at_level), rel=1e-5)

@@ -96,7 +96,7 @@ def test_the_better_of_two_is_learned_and_swapping_mirrors_it(tmp_path: Path) ->
     table["split"] = ["train"] * 48 + ["val"] * 3 + ["test"] * 9
     caches = make_caches(tmp_path, table)
     records = [record for record in make_records(table) if record.task == "level"]
-    config = make_config(tmp_path, epochs=4, pairs=2.0)
+    config = make_config(tmp_path, epochs=12, pairs=2.0)
     tuned = tune(records, {"d": caches}, config, "cpu")
     tested = table[table["split"] == "test"]
     shape = tuned.model.projector.shape

@@ -115,6 +115,10 @@ def test_a_space_before_the_end_of_the_turn_ends_no_answer() -> None:
     end = plain.convert_tokens_to_ids("<|im_end|>")
     assert end in Chat(spaced).stops
     assert Chat(spaced).stops == Chat(plain).stops
+    # an end of turn that is plain text to the tokenizer
+    named = make_tokenizer(TEMPLATE.replace("<|im_end|>", " done"))
+    (first,) = Chat(named).stops - {named.eos_token_id}
+    assert "done".startswith(named.decode([first]).strip()) and named.decode([first]).strip()
 
 
 def test_level_words_with_the_same_first_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,17 +30,17 @@ def test_an_answer_without_a_score_is_refused(answer: str) -> None:
 
 
 def test_answers_of_unknown_names_are_refused() -> None:
-    for make in (
-        *(questions.level_answer, questions.impairment_answer, questions.motion_answer),
-        questions.compare_answer,
-    ):
+    for make in (questions.level_answer, questions.compare_answer):
         with pytest.raises(ValueError, match="'strange'"):
             make("strange")
+    for task in questions.CLOSED:
+        with pytest.raises(ValueError, match=f"{task} 'strange' is none of"):
+            questions.closed_answer(task, "strange")
     with pytest.raises(ValueError, match=r"0\.\.100"):
         questions.score_answer(100.2)
 
 
 def test_answers_to_one_task_differ() -> None:
-    counts = {"score": 9, "level": 5, "impairment": 7, "motion": 2, "compare": 2}
+    counts = {"score": 9, "level": 5, "impairment": 7, "severity": 3, "motion": 2, "compare": 2}
     for task in questions.TASKS:
         assert len(set(questions.answers(task))) == counts[task]

@@ -53,6 +53,8 @@ def test_answers_are_consistent_and_repeat(tmp_path: Path) -> None:
     assert sum(answer.level_probs) == pytest.approx(1)
     assert answer.impairment in questions.IMPAIRMENTS
     assert 1 / 7 <= answer.impairment_prob <= 1
+    assert answer.severity in questions.SEVERITIES
+    assert 1 / 3 <= answer.severity_prob <= 1
     assert answer.motion in questions.MOTIONS
     assert readout.answers([make_video(1)]) == [answer]
 
@@ -68,7 +70,17 @@ def test_only_what_was_taught_is_asked(tmp_path: Path) -> None:
     assert answer.score_generated is answer.score_digits is answer.score_digits_std is None
     (numbers,) = ReadOut(model, chat, 12, {"level": (), "score": ()}).answers([make_video(1)])
     assert numbers.score_digits == pytest.approx(whole.score_digits, abs=1e-3)
-    assert numbers.impairment is numbers.motion is None
+    assert numbers.impairment is numbers.severity is numbers.motion is None
+
+
+def test_what_is_not_impaired_has_no_severity(tmp_path: Path) -> None:
+    model, chat = make_model(tmp_path)
+    taught = {"impairment": ("none", "blur"), "severity": ("slight", "strong")}
+    answers = ReadOut(model, chat, 12, taught).answers([make_video(seed) for seed in range(12)])
+    assert {answer.impairment for answer in answers} == {"none", "blur"}
+    for answer in answers:
+        assert (answer.severity is None) is (answer.impairment == "none")
+        assert (answer.severity_prob is None) is (answer.impairment == "none")
 
 
 @pytest.mark.parametrize("shape", [SHAPE, SPOKEN])

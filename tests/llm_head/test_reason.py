@@ -14,19 +14,24 @@ ANSWER = Answer(
     score_digits_std=8.0,
     impairment="blur",
     impairment_prob=0.83,
+    severity="strong",
+    severity_prob=0.55,
     motion="smooth",
     motion_prob=0.6,
 )
 
 
 def test_a_reason_is_what_the_model_has_answered() -> None:
-    assert reason(ANSWER) == ("Clearly impaired by blur (83%), motion probably smooth (60%).")
-    other = replace(ANSWER, impairment="none", impairment_prob=0.3, motion="frozen")
+    assert reason(ANSWER) == (
+        "Clearly impaired by blur (83%), probably strong (55%), motion probably smooth (60%)."
+    )
+    unimpaired = {"impairment": "none", "severity": None, "severity_prob": None}
+    other = replace(ANSWER, **unimpaired, impairment_prob=0.3, motion="frozen")
     assert reason(other) == "Perhaps no impairment (30%), motion probably frozen (60%)."
 
 
 def test_nothing_is_said_that_was_not_taught() -> None:
-    unknown = {"impairment": None, "impairment_prob": None}
+    unknown = dict.fromkeys(("impairment", "impairment_prob", "severity", "severity_prob"))
     of_motion = replace(ANSWER, **unknown)
     assert reason(of_motion) == "Motion probably smooth (60%)."
     nothing = replace(of_motion, motion=None, motion_prob=None)
@@ -42,6 +47,6 @@ def test_a_reason_says_where_and_what_is_there() -> None:
     there = replace(ANSWER, impairment="freeze", motion="frozen", motion_prob=0.9)
     assert reason(ANSWER, seconds, range(2, 4), there).endswith(
         "Worst from 0:02 to 0:04, at 30 where the median of the other seconds is 71; there clearly "
-        "impaired by freezing (83%), motion clearly frozen (90%)."
+        "impaired by freezing (83%), probably strong (55%), motion clearly frozen (90%)."
     )
     assert reason(ANSWER, seconds[:2]).endswith("No second stands out: they score 70 to 72.")

@@ -67,10 +67,11 @@ def test_a_batch_has_one_place_per_visual_token(tmp_path: Path) -> None:
 def test_words_that_are_true_of_a_video(tmp_path: Path) -> None:
     samples = make_samples(tmp_path)
     _, words = samples.shown(1, 0)
-    level, impairment, motion = words[:5], words[5:12], words[12:]
+    level, impairment, severity, motion = words.split([5, 7, 3, 2])
     mos = make_manifest(6)["mos"][1]
     assert float(level @ torch.tensor([10.0, 30, 50, 70, 90])) == pytest.approx(mos, abs=6)
     assert impairment.tolist() == [1, 0, 0, 0, 0, 0, 0]  # none is the first
+    assert severity.sum() == 0  # nobody asked
     assert motion.tolist() == [0, 1]  # smooth, frozen
     unknown = [replace(r, mos=None) for r in samples.videos[0].records if r.task == "level"]
     assert truth(Video("d", "v0", tuple(unknown)), 12).sum() == 0

@@ -77,6 +77,9 @@ def test_the_worst_stretch() -> None:
     assert worst(seconds(70)) is None
     assert worst(seconds(70, 71, 30, 31, 30, 29)) == range(2, 6)  # more than half are low
     assert worst(seconds(70, 71, 68, 67, 68, 67)) is None  # a fall, but none to speak of
+    assert worst(seconds(70, 30, 30, 30, 30, 30, 70)) == range(1, 6)  # and ends again
+    assert worst(seconds(28, 70, 70, 31, 31, 31, 31)) == range(0, 1)  # a worse one before it
+    assert worst(seconds(30, 30, 30, 30, 70, 72)) is None  # what is usual does not stand out
     assert worst(seconds(20, 25, 70, 71, 72)) == range(0, 2)
     assert worst(seconds(70, 71, 72, 20)) == range(3, 4)
     assert worst(seconds(70, 20, 70, 30, 70)) == range(1, 2)  # not what lies between

@@ -197,6 +197,9 @@ def test_validation_videos_of_two_scales_have_no_common_srcc(tmp_path: Path) -> 
     both = tune([*records, *other], {**caches, "e": caches["d"]}, make_config(tmp_path), "cpu")
     assert alone.history["val_srcc"].notna().any()
     assert both.history["val_srcc"].isna().all()
+    unrated = [replace(record, task="other", mos=None) for record in other]
+    told = tune([*records, *unrated], {**caches, "e": caches["d"]}, make_config(tmp_path), "cpu")
+    assert told.history["val_srcc"].notna().any()
 
 
 def test_videos_without_tokens_are_named_and_left_out(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
+from llm_head.questions import CLOSED
 from pipeline import leaks, manifest
 from pipeline.hashes import frame_hash, hash_table
 from pipeline.settings import RunSettings
@@ -55,7 +56,7 @@ def made(paths: dict[str, tuple[Path, str]]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             **{"video_id": list(paths), "path": list(map(str, files)), "mos": 50.0},
-            **{"split": [split for _, split in paths.values()], "impairment": "", "motion": ""},
+            **{"split": [split for _, split in paths.values()], **dict.fromkeys(CLOSED, "")},
             "sha256": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
         }
     )
@@ -123,7 +124,7 @@ def test_only_new_videos_are_decoded_and_broken_ones_keep_a_row(
     assert len(first["hashes"][0].split()) == 3
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"junk" * 50)
-    table = first.assign(path=str(film), **dict.fromkeys(("impairment", "motion"), ""), mos=1.0)
+    table = first.assign(path=str(film), **dict.fromkeys(CLOSED, ""), mos=1.0)
     more = pd.concat([table, table.assign(video_id="broken", path=str(broken), sha256="b" * 64)])
     table_of_all = hash_table(more, first, RUN)
     assert table_of_all["hashes"].tolist() == [first["hashes"][0], ""]

@@ -21,7 +21,7 @@ def test_every_params_file_of_the_project_is_valid(path: Path) -> None:
         ("tune", "epoch", 3, "tune.epoch"),
         ("tune", "lora_rank", 0, "practice_steps trains the LoRA layers after alignment"),
         ("tune", "rank_only", ["demo"], "rank_weight must be above 0"),
-        ("tune", "rank_only", ["nobody"], "rank_only names"),
+        ("tune", "rank_only", ["nobody"], r"rank_only names \['nobody'\]"),
         ("tune", "train_llm", True, "neither lora_rank nor quantize"),
         ("spatial", "frame", "half", "spatial.frame.*'half'"),
         ("demo", "clip_s", 0, "demo.clip_s"),
@@ -64,4 +64,22 @@ def test_no_file_and_no_yaml(tmp_path: Path) -> None:
         load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("a: [")
     with pytest.raises(ParamsError, match="not valid YAML"):
+        load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("tune", "levels", "message"),
+    [
+        ({"train_on": ["demo"]}, "absolute", "no set would teach the scale"),
+        ({"train_on": ["demo", "demo_wild"]}, "percentile", "instruct.levels: percentile"),
+    ],
+)
+def test_a_set_for_ranking_only_needs_a_scale_and_the_levels(
+    tmp_path: Path, tune: dict[str, object], levels: str, message: str
+) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["tune"] |= {"rank_weight": 1.0, "rank_only": ["demo"], **tune}
+    content["instruct"]["levels"] = levels
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match=message):
         load(tmp_path / "params.yaml")

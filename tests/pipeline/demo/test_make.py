@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from llm_head.questions import SEVERITIES
 from pipeline.demo import make as module
 from pipeline.demo.ffmpeg import FfmpegError
 from pipeline.demo.make import COLUMNS, VISIBLE, DemoError, make
@@ -66,6 +67,14 @@ def test_labels_are_vmaf_where_it_is_defined(made):
     assert set(table[~timed].mos_source) == {"vmaf"}
     assert (mos["none"] > 95).all()
     assert (mos.drop("none") <= VISIBLE).all()
+
+
+def test_what_is_impaired_has_a_severity(made):
+    table = pd.read_csv(made / "labels.csv", keep_default_na=False)
+    clean = table.impairment == "none"
+    assert set(table[clean].severity) == {""}
+    assert set(table[~clean].severity) <= set(SEVERITIES)
+    assert table[~clean].severity.nunique() > 1
 
 
 def test_motion_is_frozen_only_by_a_freeze(made):
