@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline import cluster, video
+from pipeline.allocator import keep_freed_memory
 from pipeline.cache import CacheError, Kind, Tokens, token_file, write_tokens
 from pipeline.decoder import Decoder
 from pipeline.hardware import HardwareError
@@ -234,6 +235,7 @@ _building = threading.Lock()
 
 @functools.cache
 def _built(settings: SpatialSettings | TemporalSettings, device: str) -> Encoder:
+    keep_freed_memory()
     # imported here, so that a worker loads only the library of the encoder it runs
     if isinstance(settings, SpatialSettings):
         from encoders.spatial import SpatialEncoder
