@@ -36,7 +36,7 @@ from benchmarks.measure import (
 from pipeline import extract
 from pipeline.cache import Kind
 from pipeline.settings import RunSettings
-from pipeline.video import chunks
+from pipeline.video import chunks, probe
 
 
 @contextmanager
@@ -62,7 +62,9 @@ def stage(
 ) -> Callable[[], None]:
     """Return a call that runs the whole stage on some videos, from an empty cache."""
     ids = [f"v{n}" for n in range(len(paths))]
+    long = {path: probe(path).duration_s for path in set(paths)}
     table = pd.DataFrame({"video_id": ids, "path": [*map(str, paths)], "sha256": SHA256})
+    table["duration_s"] = [long[path] for path in paths]
 
     def call() -> None:
         folder = Path(tempfile.mkdtemp())

@@ -45,12 +45,21 @@ _LUMA_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _STEPS = 65536
 
 
-def to_rgb(frame: av.VideoFrame, size_px: tuple[int, int] | None = None) -> Frame:
+def rgb_shape(frame: av.VideoFrame) -> tuple[int, int, int]:
+    """Return the shape that `to_rgb` gives a frame."""
+    turned = _quarter_turns(frame) % 2
+    return (frame.width, frame.height, 3) if turned else (frame.height, frame.width, 3)
+
+
+def to_rgb(
+    frame: av.VideoFrame, size_px: tuple[int, int] | None = None, out: Frame | None = None
+) -> Frame:
     """Convert a decoded frame to RGB, uint8 ``(H, W, 3)``.
 
     Args:
         frame: decoded.
         size_px: width and height before rotation, if not the frame's own.
+        out: where to put it, and what is returned; without, a new array.
 
     Raises:
         VideoError: if its colour matrix is one that would come out in wrong colours.
@@ -64,17 +73,32 @@ def to_rgb(frame: av.VideoFrame, size_px: tuple[int, int] | None = None) -> Fram
         raise VideoError(f"colour matrix {space} (ITU-T H.273) is not known here")
     width, height = size_px or (frame.width, frame.height)
     hdr = int(frame.color_trc) in (_PQ, _HLG)
-    converted = frame.reformat(
+    picture = frame.reformat(
         width,
         height,
         "rgb48le" if hdr else "rgb24",
         src_colorspace=matrix,
         interpolation=_SCALING,
         threads=1,  # videos run side by side
-    ).to_ndarray()
-    array: Frame = _tone_mapped(converted, int(frame.color_trc)) if hdr else converted
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(array, quarter_turns)) if quarter_turns else array
+    )
+    pixels = _tone_mapped(picture.to_ndarray(), int(frame.color_trc)) if hdr else _view(picture)
+    turned = np.rot90(pixels, _quarter_turns(frame))
+    if out is None:
+        return turned.copy(order="C")
+    out[...] = turned
+    return out
+
+
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    return int(round(frame.rotation / 90) % 4)
+
+
+def _view(picture: av.VideoFrame) -> Frame:
+    """Return the pixels of an RGB frame, ``(H, W, 3)``, where they are; rows may lie apart."""
+    plane = picture.planes[0]
+    rows = np.frombuffer(plane, np.uint8)[: picture.height * plane.line_size]
+    rows = rows.reshape(picture.height, plane.line_size)[:, : picture.width * 3]
+    return rows.reshape(picture.height, picture.width, 3)
 
 
 def _tone_mapped(codes: NDArray[np.uint16], transfer: int) -> Frame:

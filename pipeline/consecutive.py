@@ -11,18 +11,19 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 
-from pipeline.colour import to_rgb
+from pipeline.colour import rgb_shape, to_rgb
 from pipeline.container import MAX_CHUNKS, VideoError
 from pipeline.frames import timed_frames
 from pipeline.hardware import DecodeOn
-from pipeline.video import CHUNK_S, Chunk
+from pipeline.video import CHUNK_S, Chunk, Room, new_room
 
 _HALF = Fraction(CHUNK_S, 2)
 
 
-def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk]:
+def chunks(
+    path: Path, clip_frames: int, on: DecodeOn = "cpu", room: Room = new_room
+) -> Iterator[Chunk]:
     """Decode a video once and yield its chunks in order, each with T consecutive frames.
 
     Key frames, and which seconds there are, are those of `pipeline.video.chunks`. Clips that run
@@ -32,6 +33,7 @@ def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk
         path: of the video file.
         clip_frames: T, at least 1.
         on: where; cuda: see `pipeline.hardware`.
+        room: says where a chunk's pixels go, when they come.
 
     Raises:
         HardwareError: if there is no GPU for it.
@@ -57,7 +59,7 @@ def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk
         for clip in building:
             clip.frames.append(frame)
         while building and building[0].is_whole and at_s - building[0].index >= _HALF:
-            yield building.popleft().finished(path)
+            yield building.popleft().finished(path, room)
         shown = frame
     if shown is None:
         raise VideoError(f"{path}: the video stream has no frame")
@@ -66,7 +68,7 @@ def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk
         begun += 1
     for clip in building:
         if clip.index == 0 or last_end_s - clip.index >= _HALF:
-            yield clip.finished(path)
+            yield clip.finished(path, room)
 
 
 @dataclass
@@ -81,11 +83,15 @@ class _Clip:
     def is_whole(self) -> bool:
         return len(self.frames) >= self.wanted
 
-    def finished(self, path: Path) -> Chunk:
+    def finished(self, path: Path, room: Room) -> Chunk:
         """Return the chunk, filled up with the last frame."""
         frames = self.frames[: self.wanted]
-        arrays = [to_rgb(frame) for frame in frames]
-        if len({array.shape for array in arrays}) > 1:
+        shape = rgb_shape(frames[0])
+        if any(rgb_shape(frame) != shape for frame in frames):
             raise VideoError(f"{path}: frames change their size at {self.index} s")
-        arrays += [arrays[-1]] * (self.wanted - len(arrays))
-        return Chunk(float(self.index * CHUNK_S), arrays[0], np.stack(arrays))
+        key_frame, clip = room(shape, (self.wanted, *shape))
+        for frame, out in zip(frames, clip, strict=False):
+            to_rgb(frame, out=out)
+        clip[len(frames) :] = clip[len(frames) - 1]
+        key_frame[...] = clip[0]
+        return Chunk(float(self.index * CHUNK_S), key_frame, clip)

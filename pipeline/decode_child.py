@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from math import prod
 from mmap import mmap
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import consecutive, video
+from pipeline.allocator import keep_freed_memory
 from pipeline.hardware import HardwareError
 
 OUT_OF_MEMORY = 71  # exit code
@@ -30,6 +32,7 @@ _LOOK_EVERY_S = 0.02
 def main() -> None:
     """Serve until the other side is gone. Arguments: file descriptors, see `Decoder`."""
     socket, alive, *slots = map(int, sys.argv[1:])
+    keep_freed_memory()
     memory = _Memory()
     for watch in (lambda: _end_with(alive), memory.watch):
         threading.Thread(target=watch, daemon=True).start()
@@ -75,39 +78,43 @@ class _Memory:
 
 
 class _Buffer:
-    """A piece of memory that both processes see; grows with what is put into it."""
+    """A piece of memory that both processes see; grows with what is asked of it."""
 
     def __init__(self, fd: int) -> None:
         self._fd, self._memory = fd, b""  # type: int, mmap | bytes
 
-    def put(self, *arrays: video.Frame) -> None:
-        size = sum(array.nbytes for array in arrays)
-        if size > len(self._memory):
-            os.ftruncate(self._fd, size)
-            self._memory = mmap(self._fd, size)
+    def room(
+        self, key_frame: tuple[int, ...], clip: tuple[int, ...]
+    ) -> tuple[video.Frame, video.Frame]:
+        """Return arrays of these shapes in it, one behind the other."""
+        first, whole = prod(key_frame), prod(key_frame) + prod(clip)
+        if whole > len(self._memory):
+            os.ftruncate(self._fd, whole)
+            self._memory = mmap(self._fd, whole)
         flat = np.frombuffer(self._memory, np.uint8)
-        at = 0
-        for array in arrays:
-            flat[at : at + array.nbytes] = array.reshape(-1)
-            at += array.nbytes
+        return flat[:first].reshape(key_frame), flat[first:whole].reshape(clip)
 
 
 def _serve(connection: Connection, command: dict[str, Any], buffers: list[_Buffer]) -> None:
     """Decode one video: a message per chunk, and one that says how it ended, or what it is."""
     free = list(range(len(buffers)))
     ended: dict[str, Any] = {"failure": None}
+
+    def room(*shapes: tuple[int, ...]) -> tuple[video.Frame, video.Frame]:
+        if sum(map(prod, shapes)) > command["memory_bytes"]:
+            raise MemoryError("a second of pixels")
+        if not free:
+            free.append(_freed(connection))
+        return buffers[free[-1]].room(*shapes)
+
     try:
         if command["facts"]:
             ended["facts"] = asdict(video.probe(Path(command["path"])))
             return _send(connection, ended)
         decode = consecutive.chunks if command["consecutive"] else video.chunks
-        for chunk in decode(Path(command["path"]), command["clip_frames"], command["on"]):
-            if not free:
-                free.append(_freed(connection))
-            slot = free.pop()
-            buffers[slot].put(chunk.key_frame, chunk.clip)
+        for chunk in decode(Path(command["path"]), command["clip_frames"], command["on"], room):
             shapes = {"key_frame": chunk.key_frame.shape, "clip": chunk.clip.shape}
-            _send(connection, {"slot": slot, "start_s": chunk.start_s, **shapes})
+            _send(connection, {"slot": free.pop(), "start_s": chunk.start_s, **shapes})
     except (EOFError, ConnectionError):
         raise
     except HardwareError as error:

@@ -170,7 +170,7 @@ class _Child:
         slots = tuple(_shared_memory() for _ in range(SLOTS))
         given = (theirs.fileno(), alive, *slots)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.decode_child", *map(str, given)],
+            [sys.executable, "-P", "-m", "pipeline.decode_child", *map(str, given)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=given,

@@ -21,6 +21,7 @@ from pipeline.settings import RunSettings
 PROBED_CHUNKS = 3  # the first one warms up and is not timed, unless it is the only one
 PROBED_VIDEOS = 3  # tried until one can be read
 PROBE_LIMIT_S = 10.0
+PROBED_FROM_S = 60.0  # of video to encode; less of it is done about as soon as a probe
 MADE_CHUNKS = 16  # of the file that is made to know its size
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,12 @@ class Estimate:
             f"(a probe took {self.chunk_s:.2f} s per second of video, of which there are "
             f"{self.chunks})"
         )
+
+
+def is_short(jobs: list[Job]) -> bool:
+    """Say whether so little is to be encoded, as the files state it, that nobody needs to know."""
+    stated = [job.video.duration_s for job in jobs]
+    return min(stated) > 0 and sum(stated) < PROBED_FROM_S
 
 
 def estimate(jobs: list[Job], run: RunSettings) -> Estimate | None:

@@ -18,7 +18,7 @@ from pipeline.cache import FAILURES, INDEX, fingerprint_sha256, write_index
 from pipeline.cache_tools.mend import mend
 from pipeline.cluster import ClusterError
 from pipeline.encode import Job, Record, Target, encode_video, wanted_fingerprint
-from pipeline.estimate import estimate
+from pipeline.estimate import estimate, is_short
 from pipeline.failures import Failure
 from pipeline.plan import Cache, Plan, plan
 from pipeline.progress import bar
@@ -36,10 +36,14 @@ class ExtractError(RuntimeError):
 
 
 def announce(planned: Plan, run: RunSettings) -> None:
-    """Say what an extraction will do, how much it will write and how long it will take."""
+    """Say what an extraction will do and, if it is long, how much it writes and how long it takes.
+
+    Raises:
+        HardwareError: if videos are to be decoded by a GPU of this machine that cannot.
+    """
     folders = ", ".join(str(cache.target.folder) for cache in planned.caches)
     log.info("%s: %s", folders, planned)
-    if not planned.jobs:
+    if not planned.jobs or (run.decode_on == "cpu" and is_short(planned.jobs)):
         return
     ahead = estimate(planned.jobs, run)
     log.info("%s", ahead or "no estimate: none of the first videos can be read")

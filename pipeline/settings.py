@@ -408,7 +408,7 @@ class RunSettings(Section):
     decode_limit_per_chunk_s: float = Field(default=10.0, ge=0)
     """... and so many more for each second of video that has come."""
     decode_memory_mb: int = Field(default=4096, ge=256)
-    """Memory of the decoder itself, on Linux."""
+    """Memory of the decoder itself, on Linux; and of the pixels of a second, by themselves."""
     shard_llm: bool = False
     """Cut the LLM's layers over the processes that tune; docs/tuning.md, several GPUs."""
 

@@ -7,7 +7,7 @@ piece shorter than half a chunk is left out, unless it is all there is.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -16,7 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipeline.colour import Frame, to_rgb
+from pipeline.colour import Frame, rgb_shape, to_rgb
 from pipeline.container import MAX_CHUNKS, VideoError, opened, stated_s
 from pipeline.frames import Irregular, decoded, frame_rate, timed_frames
 from pipeline.hardware import DecodeOn
@@ -97,13 +97,25 @@ def first_frame(path: Path) -> Frame:
     return to_rgb(frame)
 
 
-def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk]:
+# takes the shapes of a key frame and of a clip, returns arrays for them
+Room = Callable[[tuple[int, ...], tuple[int, ...]], tuple[Frame, Frame]]
+
+
+def new_room(key_frame: tuple[int, ...], clip: tuple[int, ...]) -> tuple[Frame, Frame]:
+    """Return new arrays of these shapes."""
+    return np.empty(key_frame, np.uint8), np.empty(clip, np.uint8)
+
+
+def chunks(
+    path: Path, clip_frames: int, on: DecodeOn = "cpu", room: Room = new_room
+) -> Iterator[Chunk]:
     """Decode a video once and yield its chunks in order; memory does not grow with its length.
 
     Args:
         path: of the video file.
         clip_frames: T, instants per chunk, spread evenly; 0: key frames only, the same ones.
         on: where; cuda: see `pipeline.hardware`.
+        room: says where a chunk's pixels go, when they come.
 
     Raises:
         HardwareError: if there is no GPU for it.
@@ -115,18 +127,21 @@ def chunks(path: Path, clip_frames: int, on: DecodeOn = "cpu") -> Iterator[Chunk
     done = 0
     if clip_frames == 0:
         try:
-            for chunk in _chunks(path, 0, timed_frames(path, firsts_only=True, on=on)):
+            for chunk in _chunks(path, 0, timed_frames(path, firsts_only=True, on=on), room):
                 yield chunk
                 done += 1
             return
         except Irregular as error:
             log.debug("%s: every frame is decoded: %s", path, error)
     # what was yielded before the irregularity is what a full decode gives
-    yield from islice(_chunks(path, clip_frames, timed_frames(path, on=on)), done, None)
+    yield from islice(_chunks(path, clip_frames, timed_frames(path, on=on), room), done, None)
 
 
 def _chunks(
-    path: Path, clip_frames: int, frames: Iterator[tuple[Fraction, av.VideoFrame, Fraction]]
+    path: Path,
+    clip_frames: int,
+    frames: Iterator[tuple[Fraction, av.VideoFrame, Fraction]],
+    room: Room,
 ) -> Iterator[Chunk]:
     building: _Building | None = None
     shown: av.VideoFrame | None = None  # the frame on screen before the present one
@@ -140,7 +155,7 @@ def _chunks(
             building = _Building(index, clip_frames)
         while shown is not None and building.index < index:
             building.show(shown, until_s=at_s)
-            yield building.finished(shown)
+            yield building.finished(shown, room)
             building = _Building(building.index + 1, clip_frames)
         if shown is not None:
             building.show(shown, until_s=at_s)
@@ -154,7 +169,7 @@ def _chunks(
         left_s = last_end_s - building.index * CHUNK_S
         if building.index > 0 and left_s < Fraction(CHUNK_S, 2):
             return
-        yield building.finished(shown)
+        yield building.finished(shown, room)
         building = _Building(building.index + 1, clip_frames)
 
 
@@ -175,15 +190,15 @@ class _Building:
                 return
             self.clip.append(frame)
 
-    def finished(self, shown: av.VideoFrame) -> Chunk:
+    def finished(self, shown: av.VideoFrame, room: Room) -> Chunk:
         """Return the chunk; a short last one has its T instants spread over what there is.
 
         The clip's frames get the size of the key frame, if the stream changes its size meanwhile.
         """
         first = self.key_frame or shown
-        key_frame = to_rgb(first)
-        seen = self.clip or [shown]
-        clip = np.empty((self.clip_frames, *key_frame.shape), np.uint8)
+        seen, shape = self.clip or [shown], rgb_shape(first)
+        key_frame, clip = room(shape, (self.clip_frames, *shape))
+        to_rgb(first, out=key_frame)
         before: av.VideoFrame | None = None
         for i in range(self.clip_frames):
             frame = seen[i * len(seen) // self.clip_frames]
@@ -192,6 +207,6 @@ class _Building:
             elif frame is before:
                 clip[i] = clip[i - 1]
             else:
-                clip[i] = to_rgb(frame, (first.width, first.height))
+                to_rgb(frame, (first.width, first.height), out=clip[i])
             before = frame
         return Chunk(float(self.index * CHUNK_S), key_frame, clip)

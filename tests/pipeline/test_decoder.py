@@ -95,8 +95,8 @@ def test_a_video_that_eats_memory_is_stopped_and_named(decoder: Decoder, tmp_pat
     frames = [np.full((2160, 3840, 3), shade, np.uint8) for shade in (0, 99, 200)]
     large = write_video(tmp_path / "large.mp4", frames, [Fraction(n, 3) for n in range(3)])
     with pytest.raises(VideoError, match=r"took over 256 MB \(run.decode_memory_mb\)"):
-        list(decoder.chunks(large, 8, RunSettings(decode_memory_mb=256)))
-    assert len(list(decoder.chunks(large, 8, RUN))) == 1
+        list(decoder.chunks(large, 16, RunSettings(decode_memory_mb=256)))
+    assert len(list(decoder.chunks(large, 16, RUN))) == 1
 
 
 def test_a_reader_that_stops_early_leaves_a_decoder_that_works(

@@ -5,7 +5,7 @@ import pickle
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import ANY, Mock
 
 import av
 import numpy as np
@@ -155,7 +155,7 @@ def test_the_command_to_the_child_names_it(moving: Path, monkeypatch: pytest.Mon
     command = {"path": str(moving), "facts": False, "clip_frames": 0, "consecutive": False}
     connection = Mock()
     decode_child._serve(connection, {**command, "on": "cuda"}, [])
-    decode.assert_called_once_with(moving, 0, "cuda")
+    decode.assert_called_once_with(moving, 0, "cuda", ANY)
     assert json.loads(connection.send_bytes.call_args.args[0]) == {"failure": None}
 
 

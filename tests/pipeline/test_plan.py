@@ -11,8 +11,8 @@ import pytest
 from pipeline import encode, journal
 from pipeline import plan as plan_module
 from pipeline.cache import INDEX, TokenCache
-from pipeline.encode import Target, WorkerError, encode_video
-from pipeline.estimate import estimate
+from pipeline.encode import Job, Target, Video, WorkerError, encode_video
+from pipeline.estimate import estimate, is_short
 from pipeline.extract import extract
 from pipeline.plan import Plan, plan
 from pipeline.settings import RunSettings
@@ -168,6 +168,14 @@ def test_the_estimate_is_what_comes_true(folder: Path) -> None:
     written = sum(path.stat().st_size for path in (folder / "spatial").glob("*.h5"))
     assert ahead.bytes == pytest.approx(written, rel=0.1)
     assert str(ahead).startswith(f"to write: about {ahead.bytes / 1000:.1f} kB; time: about ")
+
+
+@pytest.mark.parametrize(
+    ("stated", "short"), [([2.0, 57.0], True), ([2.0, 58.0], False), ([2.0, 0.0], False)]
+)
+def test_what_is_done_at_once_is_not_estimated(stated: list[float], short: bool) -> None:
+    videos = [Video(f"v{n}", Path("v.mp4"), "0" * 64, each) for n, each in enumerate(stated)]
+    assert is_short([Job(Path("."), video, (), ()) for video in videos]) is short
 
 
 def test_an_unreadable_first_video_does_not_spoil_the_estimate(

@@ -147,9 +147,9 @@ def test_only_frames_that_are_used_are_converted(
 ) -> None:
     converted: list[int] = []
 
-    def counted(frame: av.VideoFrame, size_px: tuple[int, int] | None = None) -> Frame:
+    def counted(frame: av.VideoFrame, *more: tuple[int, int], out: Frame) -> Frame:
         converted.append(frame.pts)
-        return to_rgb(frame, size_px)
+        return to_rgb(frame, *more, out=out)
 
     monkeypatch.setattr(video, "to_rgb", counted)
     path = numbered_video("a.mp4", 60, 2)
