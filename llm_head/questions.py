@@ -165,8 +165,7 @@ IMPAIRMENTS = {
     "low_frame_rate": "low frame rate",
 }
 MOTIONS = {"smooth": "smooth", "frozen": "frozen"}
-# How far an impairment goes in the range that its data set knows: a third each. It is told where
-# there is an impairment.
+# How much an impairment harms, as its data set knows it. It is told where there is an impairment.
 SEVERITIES = {"slight": "slight", "moderate": "moderate", "strong": "strong"}
 # the answers that these tasks have: key in a manifest, word in the answer
 CLOSED: Mapping[Task, Mapping[str, str]] = {

@@ -129,14 +129,14 @@ WILD = Ladder(
 )
 
 
-def severity(level: float) -> str:
-    """Return in which third of its range an impairment of a level, 0-1, lies.
+def severity(share: float) -> str:
+    """Return a third of the scale: of the quality that an impairment costs, or of its level, 0-1.
 
     >>> severity(0.3), severity(0.5), severity(1.0)
     ('slight', 'moderate', 'strong')
     """
     names = tuple(SEVERITIES)
-    return names[min(int(level * len(names)), len(names) - 1)]
+    return names[min(int(share * len(names)), len(names) - 1)]
 
 
 def none(ladder: Ladder) -> Recipe:

@@ -141,6 +141,8 @@ def _make_clip(
     motion = "frozen" if item.impairment == "freeze" else "smooth"
     if item.impairment == "low_frame_rate" or not item.shot.moves:
         motion = ""
+    # what VMAF cannot see goes by how far it was taken
+    share = level if mos is None else 1 - min(mos, 100) / 100
     row: dict[str, object] = {
         "filename": name,
         "mos": None if mos is None else round(mos, 3),
@@ -149,7 +151,7 @@ def _make_clip(
         "content": item.shot.scene,
         "shot": item.shot.name,
         "impairment": item.impairment,
-        "severity": "" if item.impairment == "none" else severity(level),
+        "severity": "" if item.impairment == "none" else severity(share),
         "motion": motion,
         "codec": how.codec,
         "strength": how.strength,
@@ -168,6 +170,7 @@ def _key(item: Item, ladder: Ladder, footage: Path, source: str) -> str:
         "columns": COLUMNS,
         "row": [item.name, item.split, item.shot.scene, item.shot.moves, item.impairment],
         "visible": VISIBLE,
+        "severity": "thirds of the quality lost",
         "bitexact": BITEXACT,
         "ffmpeg": identity(),
     }
