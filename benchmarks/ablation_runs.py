@@ -26,8 +26,12 @@ from pipeline.settings import Params
 
 Device = Literal["auto", "cpu", "cuda"]
 
-# without LoRA, which is the paper's way; bfloat16 halves the time of a step where the CPU has it
-FROZEN = {"lora_rank": 0, "practice_steps": 0, "align_weight": 3.0, "dtype": "bfloat16"}
+# without LoRA, which is the paper's way; bfloat16 halves the time of a step where the CPU has it;
+# the question of severity, which came later, would change all these rows alike
+FROZEN: dict[str, Any] = {
+    **{"lora_rank": 0, "practice_steps": 0, "align_weight": 3.0, "dtype": "bfloat16"},
+    "tasks": ("score", "level", "impairment", "motion"),
+}
 OF_FROZEN: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
     "LoRA": {"lora_rank": 8},

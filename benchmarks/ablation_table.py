@@ -65,6 +65,8 @@ class Row:
     def accuracies(self, name: str, task: str) -> Floats | None:
         """Return the balanced accuracy of a task; None: it was not taught."""
         first = self._tables[name][0]
+        if f"{task}_answer" not in first:
+            return None
         known = first[task].notna()
         if first[f"{task}_answer"][known].isna().all():
             return None

@@ -13,8 +13,8 @@ _LIMITS = """\
 - The scores are those of the training labels' kind of viewer and video; on other content,
   resolutions, frame rates or impairments they are extrapolation.
 - The deviation is the spread of the model's own level probabilities, not a tested error bar.
-- It names only impairments and motions that it was taught, and one of them at a time; a reason
-  repeats such answers and explains nothing beyond them.
+- It names only impairments, severities and motions that it was taught, and one of them at a time;
+  a reason repeats such answers and explains nothing beyond them.
 - {free}
 - {pairs}
 - Not for judging people, and not for decisions that nobody looks at."""

@@ -67,8 +67,8 @@ def group(records: Iterable[Record]) -> list[Video]:
 def without_scale(video: Video) -> Video:
     """Return a video that teaches nothing of where on the scale its MOS lies.
 
-    The score is not asked. The level is, for the ranking loss reads what is answered; but the same
-    word stands behind the question whatever the MOS is.
+    Score and severity, which may be cut from the MOS, are not asked. The level is, for the ranking
+    loss reads what is answered; but the same word stands behind the question whatever the MOS is.
     """
     records = []
     for record in video.records:
@@ -76,7 +76,7 @@ def without_scale(video: Video) -> Video:
             turns = record.conversations
             answer = replace(turns[-1], value=questions.level_answer("fair"))
             records.append(replace(record, conversations=(*turns[:-1], answer)))
-        elif record.task not in ("score", "level"):
+        elif record.task not in ("score", "level", "severity"):
             records.append(record)
     return replace(video, records=tuple(records), order_only=True)
 

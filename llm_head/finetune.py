@@ -82,5 +82,6 @@ def fine_tune(
     history, best_epoch = fit(head.model, with_pairs(samples, config), config, device, work)
     readout = ReadOut(head.model, head.chat, config.level_std)
     calibration = calibrate(readout, videos["val"], caches)
-    learned = taught(records, head.taught)
+    told = (record for video in videos["train"] for record in video.records)
+    learned = taught(told, head.taught)
     return Tuned(head.model.eval(), head.chat, history, best_epoch, calibration, learned)

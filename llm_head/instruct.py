@@ -175,6 +175,8 @@ def _answer(
     value = row.get("mos" if task in ("score", "level") else task)
     if value is None or pd.isna(value) or value == "":
         return None
+    if task == "severity" and row.get("impairment") == "none":
+        return None
     if task == "score":
         return questions.score_answer(float(value))
     if task == "level":

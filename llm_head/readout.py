@@ -143,7 +143,7 @@ class ReadOut:
         """Return score and standard deviation, from the level question alone, in one pass.
 
         For the windows of one video (`timeline`): a pass of this one question costs a part of all
-        four, and a batch of windows less still. In the last digits it differs from `answers`.
+        of them, and a batch of windows less still. In the last digits it differs from `answers`.
 
         Args:
             videos: tokens of windows; fastest if all have the same number of seconds.

@@ -15,7 +15,7 @@ from pipeline.cache import Kind
 
 WINDOW_S = 1
 STRIDE_S = 1
-STANDS_OUT = 5.0  # points below the median second; a quarter of a level
+STANDS_OUT = 5.0  # points below what is usual in the video; a quarter of a level
 _BATCH = 16  # windows a pass; fixed, so that a video's timeline always rounds alike
 
 VideoArrays = Mapping[Kind, NDArray[np.floating[Any]]]
@@ -106,8 +106,9 @@ def worst(seconds: Sequence[Second]) -> range | None:
 
     The lowest second stands out if it is `STANDS_OUT` points below the middle; the stretch goes on
     to both sides as long as seconds are nearer to it than to the middle. The middle is the median
-    second or, where the low seconds are so many that the median is one of them, the mean of those
-    before the `drop`.
+    second. Where nothing stands out from it, since the low seconds are so many that it is one of
+    them, it is the mean of those before the `drop`, and the lowest is sought behind it, if the
+    means of both parts are as far apart.
 
     >>> scores = [70, 72, 30, 35, 71]
     >>> worst([Second(float(i), s, 5.0, level_of(s)) for i, s in enumerate(scores)])
@@ -118,10 +119,11 @@ def worst(seconds: Sequence[Second]) -> range | None:
     """
     scores = np.array([second.score for second in seconds])
     middle, lowest = float(np.median(scores)), int(scores.argmin())
-    if middle - scores[lowest] < STANDS_OUT and (at := drop(seconds)) is not None:
-        middle = float(scores[:at].mean())
     if middle - scores[lowest] < STANDS_OUT:
-        return None
+        at = drop(seconds)
+        if at is None or scores[:at].mean() - scores[at:].mean() < STANDS_OUT:
+            return None
+        middle, lowest = float(scores[:at].mean()), at + int(scores[at:].argmin())
     low = scores < (middle + scores[lowest]) / 2
     begin, end = lowest, lowest + 1
     while begin > 0 and low[begin - 1]:

@@ -148,7 +148,8 @@ def tune(
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     if shard_llm:
         shards.gather(model)
-    return Tuned(model.eval(), chat, history, best_epoch, calibration, taught(records))
+    learned = taught(record for video in videos["train"] for record in video.records)
+    return Tuned(model.eval(), chat, history, best_epoch, calibration, learned)
 
 
 def videos_of(
@@ -157,7 +158,8 @@ def videos_of(
     """Return the videos of splits train and val that have tokens.
 
     Raises:
-        TuneError: if there is none to train on, or the caches do not fit together.
+        TuneError: if there is none to train on, no MOS but for ranking, or the caches do not fit
+            together.
     """
     _check(records, caches, config)
     usable = _with_tokens(records, caches)
@@ -170,6 +172,8 @@ def videos_of(
     }
     if not videos["train"]:
         raise TuneError("no video of split train has tokens; see split in params.yaml: datasets")
+    if {video.order_only for video in videos["train"] if video.mos is not None} == {True}:
+        raise TuneError("tune.rank_only names all sets with a MOS: none would teach the scale")
     return videos
 
 

@@ -96,6 +96,9 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
 def _view(picture: av.VideoFrame) -> Frame:
     """Return the pixels of an RGB frame, ``(H, W, 3)``, where they are; rows may lie apart."""
     plane = picture.planes[0]
+    if plane.line_size < 0:  # stored from the bottom up
+        upright: Frame = picture.to_ndarray()
+        return upright
     rows = np.frombuffer(plane, np.uint8)[: picture.height * plane.line_size]
     rows = rows.reshape(picture.height, plane.line_size)[:, : picture.width * 3]
     return rows.reshape(picture.height, picture.width, 3)

@@ -25,6 +25,7 @@ from pipeline.allocator import keep_freed_memory
 from pipeline.hardware import HardwareError
 
 OUT_OF_MEMORY = 71  # exit code
+KEPT_BYTES = 64 << 20  # a little beside run.decode_memory_mb, against which it counts
 _STATM = Path("/proc/self/statm")  # Linux only; elsewhere memory is not limited
 _LOOK_EVERY_S = 0.02
 
@@ -32,7 +33,7 @@ _LOOK_EVERY_S = 0.02
 def main() -> None:
     """Serve until the other side is gone. Arguments: file descriptors, see `Decoder`."""
     socket, alive, *slots = map(int, sys.argv[1:])
-    keep_freed_memory()
+    keep_freed_memory(KEPT_BYTES)
     memory = _Memory()
     for watch in (lambda: _end_with(alive), memory.watch):
         threading.Thread(target=watch, daemon=True).start()

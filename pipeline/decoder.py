@@ -28,7 +28,7 @@ from pipeline.hardware import HardwareError
 from pipeline.settings import RunSettings
 from pipeline.video import Chunk, VideoError, VideoFacts
 
-SLOTS = 2  # chunks in shared memory: one is read, one waits, and the process works on a third
+SLOTS = 2  # chunks in shared memory: one is read, one waits, of a third the frames are decoded
 KEPT_BYTES = 1 << 30  # a process that needed more shared memory than this is not kept
 
 
@@ -87,14 +87,11 @@ class Decoder:
         child = self._child
         try:
             message = yield from _read(child, path, run, wanted)
-        except BaseException:  # of whatever the reader of chunks does too
-            if not child.idle:
+        finally:  # whatever the reader of chunks does
+            if not child.idle or child.shared_bytes > KEPT_BYTES:
                 self.close()
-            raise
         if ended is not None:
             ended |= message
-        if sum(map(len, child.memory.values())) > KEPT_BYTES:
-            self.close()
 
     def close(self) -> None:
         """End the child."""
@@ -185,6 +182,11 @@ class _Child:
         self._slots = slots
         self.idle = True  # waits for a command
         self.chunks = 0  # of the present video
+
+    @property
+    def shared_bytes(self) -> int:
+        """Return how much shared memory the child has taken, sent or not."""
+        return sum(os.fstat(slot).st_size for slot in self._slots)
 
     def send(self, text: str) -> None:
         self.connection.send_bytes(text.encode())

@@ -21,7 +21,7 @@ from pipeline.settings import RunSettings
 PROBED_CHUNKS = 3  # the first one warms up and is not timed, unless it is the only one
 PROBED_VIDEOS = 3  # tried until one can be read
 PROBE_LIMIT_S = 10.0
-PROBED_FROM_S = 60.0  # of video to encode; less of it is done about as soon as a probe
+PROBED_FROM_S = 60.0  # of video to encode; for less, a run does not wait for a probe
 MADE_CHUNKS = 16  # of the file that is made to know its size
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Estimate:
 
 
 def is_short(jobs: list[Job]) -> bool:
-    """Say whether so little is to be encoded, as the files state it, that nobody needs to know."""
+    """Say whether little is to be encoded, as the files state it."""
     stated = [job.video.duration_s for job in jobs]
     return min(stated) > 0 and sum(stated) < PROBED_FROM_S
 

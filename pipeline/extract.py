@@ -35,15 +35,18 @@ class ExtractError(RuntimeError):
     """Some videos have no tokens; failures.csv in the cache names each with its reason."""
 
 
-def announce(planned: Plan, run: RunSettings) -> None:
-    """Say what an extraction will do and, if it is long, how much it writes and how long it takes.
+def announce(planned: Plan, run: RunSettings, short: bool = True) -> None:
+    """Say what an extraction will do, how much it will write and how long it will take.
+
+    Args:
+        short: whether the latter is found out of a short extraction, too.
 
     Raises:
         HardwareError: if videos are to be decoded by a GPU of this machine that cannot.
     """
     folders = ", ".join(str(cache.target.folder) for cache in planned.caches)
     log.info("%s: %s", folders, planned)
-    if not planned.jobs or (run.decode_on == "cpu" and is_short(planned.jobs)):
+    if not planned.jobs or not (short or run.decode_on != "cpu" or not is_short(planned.jobs)):
         return
     ahead = estimate(planned.jobs, run)
     log.info("%s", ahead or "no estimate: none of the first videos can be read")
@@ -90,7 +93,7 @@ def extract(
         planned = plan(manifest, targets, run, retry_failed)
         for cache, packed in zip(planned.caches, shards_of, strict=True):
             cache.known.update(packed)
-        announce(planned, run)
+        announce(planned, run, short=False)
         failed: dict[str, Record] = {}
         try:
             with cluster.connected(run, len(planned.jobs), report) as client:

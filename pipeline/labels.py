@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from llm_head.questions import CLOSED
 from pipeline import tables
 from pipeline.settings import DatasetSettings
 
@@ -41,7 +42,7 @@ SUFFIXES = frozenset(
 SPLITS = ("train", "val", "test")
 COLUMNS = (
     *("video_id", "path", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
-    *("split", "fold", "content", "impairment", "severity", "motion"),
+    *("split", "fold", "content", *CLOSED),
 )
 CHUNK_COLUMNS = ("video_id", "start_s", "end_s", "mos", "mos_raw", "mos_std")
 _SHOWN = 5
@@ -159,7 +160,7 @@ def finished(
         table[column] = _whole(table, column, where)
     _fill(table, "mos_source", settings.mos_source)
     table.loc[table["mos"].isna(), "mos_source"] = ""
-    for column in ("content", "impairment", "severity", "motion"):
+    for column in ("content", *CLOSED):
         _fill(table, column, "")
     if "split" not in table:
         table["split"] = (
@@ -210,9 +211,8 @@ def _joined(
     refuse(where, [n for n in names if len(by_name[n]) > 1], "more than one video of this name")
     files = [by_name[name][0] for name in names]
     raw = numbers(names, table[settings.mos_column], "MOS", where)
-    known = ("name", "split", "fold", "content", "impairment", "severity", "motion")
-    others = ("mos_source", "mos_std", "n_ratings")
-    kept = table[[*(c for c in (*known, *others) if c in table)]]
+    known = ("name", "split", "fold", "content", *CLOSED, "mos_source", "mos_std", "n_ratings")
+    kept = table[[*(c for c in known if c in table)]]
     joined = kept.assign(
         path=[str(settings.root / file) for file in files],
         video_id=[_id(file) for file in files],

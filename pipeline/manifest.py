@@ -5,19 +5,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from llm_head.questions import CLOSED
 from pipeline import tables
 from pipeline.atomic import replacing
 from pipeline.labels import SPLITS, ManifestError
 
 TEXT_COLUMNS = (
-    *("video_id", "path", "sha256", "mos_source", "split", "content", "impairment"),
-    *("severity", "motion", "codec", "problem"),
+    *("video_id", "path", "sha256", "mos_source", "split", "content"),
+    *(*CLOSED, "codec", "problem"),
 )
 NUMBER_COLUMNS = ("mos", "mos_raw", "mos_std", "width", "height", "fps", "duration_s")
 INTEGER_COLUMNS = ("n_ratings", "fold", "size_bytes")
 COLUMNS = (
     *("video_id", "path", "sha256", "mos", "mos_raw", "mos_std", "n_ratings", "mos_source"),
-    *("split", "fold", "content", "impairment", "severity", "motion"),
+    *("split", "fold", "content", *CLOSED),
     *("width", "height", "fps", "duration_s", "size_bytes", "codec", "problem"),
 )
 # a manifest written before these existed still reads, with nothing known in them

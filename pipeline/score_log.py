@@ -32,6 +32,8 @@ _NOT_ALL = {  # not every model has a map, or was taught these
     *(f"{task}_prob" for task in CLOSED),
 }
 
+_LATER = {"severity_answer", "severity_prob"}  # a table of before goes on without
+
 Row = dict[str, Any]
 
 
@@ -93,16 +95,16 @@ def _read(path: Path) -> list[Row]:
         raise ScoreLogError(f"{path}: cannot be read: {error}") from error
     whole = text[: text.rfind("\n") + 1]
     rows = list(csv.reader(io.StringIO(whole, newline="")))
-    if rows and tuple(rows[0]) != COLUMNS:
+    if rows and {*COLUMNS} ^ {*rows[0]} not in (set(), _LATER):
         raise ScoreLogError(f"{path}: is there and is no table of scores; name another file")
     try:
-        return [_parsed(row) for row in rows[1:]]
+        return [_parsed(dict(zip(rows[0], row, strict=True))) for row in rows[1:]]
     except ValueError as error:
         raise ScoreLogError(f"{path}: a row cannot be read: {error}; name another file") from error
 
 
-def _parsed(row: list[str]) -> Row:
-    fields: Mapping[str, str] = dict(zip(COLUMNS, row, strict=True))
+def _parsed(row: Mapping[str, str]) -> Row:
+    fields = {column: row.get(column, "") for column in COLUMNS}
     if fields["error"]:
         return dict(fields)
     numbers = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from llm_head.questions import SEVERITIES
 from pipeline.atomic import replacing, write_text
 from pipeline.demo.ffmpeg import BITEXACT, FfmpegError, encode, ffmpeg, identity
 from pipeline.demo.impair import Ladder, severity
@@ -170,7 +171,7 @@ def _key(item: Item, ladder: Ladder, footage: Path, source: str) -> str:
         "columns": COLUMNS,
         "row": [item.name, item.split, item.shot.scene, item.shot.moves, item.impairment],
         "visible": VISIBLE,
-        "severity": "thirds of the quality lost",
+        "severity": ["of the quality lost", *SEVERITIES],
         "bitexact": BITEXACT,
         "ffmpeg": identity(),
     }

@@ -58,3 +58,14 @@ def test_two_data_sets_have_no_map_in_common(tmp_path: Path) -> None:
     assert tune(records, {"d": caches}, make_config(tmp_path), "cpu").calibration is not None
     found = tune(both, {"d": caches, "e": caches}, make_config(tmp_path), "cpu")
     assert found.calibration is None
+
+
+def test_a_set_for_ranking_only_has_no_part_in_the_map(tmp_path: Path) -> None:
+    save_tiny_llm(tmp_path / "llm")
+    table = make_manifest(72)
+    caches = make_caches(tmp_path / "c", table)
+    records = make_records(table)
+    both = [*records, *(replace(record, dataset="e") for record in records)]
+    config = make_config(tmp_path, rank_weight=1.0, rank_only=("e",))
+    found = tune(both, {"d": caches, "e": caches}, config, "cpu")
+    assert found.calibration is not None  # of the one set that is left

@@ -78,7 +78,8 @@ def test_the_worst_stretch() -> None:
     assert worst(seconds(70, 71, 30, 31, 30, 29)) == range(2, 6)  # more than half are low
     assert worst(seconds(70, 71, 68, 67, 68, 67)) is None  # a fall, but none to speak of
     assert worst(seconds(70, 30, 30, 30, 30, 30, 70)) == range(1, 6)  # and ends again
-    assert worst(seconds(28, 70, 70, 31, 31, 31, 31)) == range(0, 1)  # a worse one before it
+    assert worst(seconds(28, 70, 70, 31, 31, 31, 31)) == range(3, 7)  # not the one before it
+    assert worst(seconds(75.5, 70, 71, 72, 70, 71, 72)) is None  # a fall of less than 5 on average
     assert worst(seconds(30, 30, 30, 30, 70, 72)) is None  # what is usual does not stand out
     assert worst(seconds(20, 25, 70, 71, 72)) == range(0, 2)
     assert worst(seconds(70, 71, 72, 20)) == range(3, 4)

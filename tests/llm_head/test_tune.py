@@ -175,13 +175,20 @@ def test_of_a_set_for_ranking_only_the_order_of_its_mos_is_learned(
             record
             for name, table in tables.items()
             for record in instruct.build(
-                table, name, ["score", "level", "motion"], names[name], seed=0
+                table.assign(severity=np.where(table["mos"] < 50, "strong", "slight")),
+                *(name, ["score", "level", "severity", "motion"], names[name]),
+                seed=0,
             )
         ]
         return dict(tune(records, caches, config, "cpu").model.projector.state_dict())
 
     before = projector()
     tables["e"]["mos"] = 100 * (tables["e"]["mos"] / 100) ** 3  # other distances, the same order
+    if not bent_is_seen:
+        config = replace(config, rank_only=("d", "e"))
+        with pytest.raises(TuneError, match="none would teach the scale"):
+            projector()
+        config = replace(config, rank_only=("e",))
     after = projector()
     same = all(torch.equal(before[name], after[name]) for name in before)
     assert same is not bent_is_seen

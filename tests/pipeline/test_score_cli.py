@@ -100,6 +100,16 @@ def test_a_csv_that_is_something_else_stays_as_it_is(run, clips: Path) -> None:
     assert Path("labels.csv").read_text() == "filename,mos\na,1\n"
 
 
+def test_a_table_of_before_the_severity_goes_on(run, clips: Path) -> None:
+    assert run("score", clips / "c0.mp4", "--csv", "out.csv").exit_code == 0
+    whole = pd.read_csv("out.csv", dtype=str, keep_default_na=False)
+    whole.drop(columns=["severity_answer", "severity_prob"]).to_csv("out.csv", index=False)
+    assert run("score", clips / "c0.mp4", clips / "c1.mp4", "--csv", "out.csv").exit_code == 0
+    table = pd.read_csv("out.csv", dtype=str, keep_default_na=False)
+    assert tuple(table.columns) == COLUMNS
+    assert table["severity_answer"][0] == "" and table["score"][0] == whole["score"][0]
+
+
 @pytest.mark.parametrize("name", ["p.png", "p.svg"])
 def test_a_plot(run, clips: Path, name: str) -> None:
     assert run("score", clips / "c0.mp4", clips / "c1.mp4", "--plot", name).exit_code == 0
