@@ -1,5 +1,6 @@
 """The decode process: the same pixels, and faults of real processes that cost one video only."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,14 +9,19 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
+from multiprocessing import Pipe
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
-from pipeline import video
+from pipeline import decode_child, video
+from pipeline import decoder as decoder_module
 from pipeline.decoder import Decoder
+from pipeline.frames import Irregular
 from pipeline.settings import RunSettings
 from pipeline.video import VideoError
 from tests.clips import write_moving_video, write_video
@@ -43,6 +49,39 @@ def test_pixels_are_those_of_the_decoder_itself(decoder: Decoder, moving: Path) 
         assert ours.start_s == wanted.start_s
         count += 1
     assert count == 6
+
+
+def test_seconds_that_are_decoded_again_are_not_sent_again(
+    moving: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one slot each chunk must be whole before the next may overwrite it."""
+
+    def irregular(path: Path, firsts_only: bool = False, on: str = "cpu") -> Iterator[Any]:
+        for at_s, *rest in real(path):
+            if firsts_only and at_s >= 4:
+                raise Irregular("from here on")
+            yield at_s, *rest
+
+    real, wanted = video.timed_frames, list(video.chunks(moving, 0))
+    monkeypatch.setattr(video, "timed_frames", irregular)
+    slot = decoder_module._shared_memory()
+    ours, theirs = Pipe()
+    how = {"facts": False, "clip_frames": 0, "consecutive": False, "on": "cpu"}
+    command = {"path": str(moving), "memory_bytes": 1 << 30, **how}
+    serving = Thread(
+        target=decode_child._serve,
+        args=(theirs, command, [decode_child._Buffer(slot)]),
+        daemon=True,
+    )
+    serving.start()
+    for chunk in wanted:
+        message = json.loads(ours.recv_bytes())
+        assert message["start_s"] == chunk.start_s
+        found = np.frombuffer(os.pread(slot, chunk.key_frame.size, 0), np.uint8)
+        np.testing.assert_array_equal(found.reshape(message["key_frame"]), chunk.key_frame)
+        ours.send_bytes(str(message["slot"]).encode())
+    assert json.loads(ours.recv_bytes()) == {"failure": None}
+    serving.join()
 
 
 def test_one_process_serves_many_videos_good_and_bad(decoder: Decoder, moving: Path) -> None:
