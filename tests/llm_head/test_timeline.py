@@ -6,7 +6,7 @@ import pytest
 from llm_head.data import choose
 from llm_head.projector import TokenShape
 from llm_head.readout import ReadOut
-from llm_head.timeline import Second, TimelineError, _mixture, drop, timeline, worst
+from llm_head.timeline import Second, TimelineError, _mixture, timeline, worst
 from tests.llm_head.test_readout import SHAPE, make_model, make_video
 
 
@@ -80,21 +80,20 @@ def test_the_worst_stretch() -> None:
     assert worst(seconds(70, 30, 30, 30, 30, 30, 70)) == range(1, 6)  # and ends again
     assert worst(seconds(28, 70, 70, 31, 31, 31, 31)) == range(3, 7)  # not the one before it
     assert worst(seconds(75.5, 70, 71, 72, 70, 71, 72)) is None  # a fall of less than 5 on average
-    assert worst(seconds(30, 30, 30, 30, 70, 72)) is None  # what is usual does not stand out
+    assert worst(seconds(30, 30, 30, 30, 70, 72)) == range(0, 4)
+    shallow = [70.0] * 300 + [64.0] * 300
+    assert worst(seconds(*shallow)) == range(300, 600)
+    assert worst(seconds(*shallow[:100], 25, *shallow[101:])) == range(100, 101)  # deep and short
     assert worst(seconds(20, 25, 70, 71, 72)) == range(0, 2)
     assert worst(seconds(70, 71, 72, 20)) == range(3, 4)
     assert worst(seconds(70, 20, 70, 30, 70)) == range(1, 2)  # not what lies between
 
 
-def test_the_drop() -> None:
-    assert drop(seconds(70, 72, 68, 30, 35)) == 3
-    assert drop(seconds(70, 20, 70, 20, 20, 20)) == 3
-    assert drop(seconds(20, 30, 70)) is None
-    assert drop(seconds(50)) is None
+def test_a_drop_that_lasts_is_found_whole_whatever_the_noise() -> None:
     rng = np.random.default_rng(0)
     for at in range(1, 8):
         noisy = np.where(np.arange(8) < at, 70, 30) + rng.normal(0, 5, 8)
-        assert drop(seconds(*noisy)) == at
+        assert worst(seconds(*noisy)) == range(at, 8)
 
 
 def test_windows_that_agree_to_the_last_digit_have_no_deviation() -> None:
