@@ -26,11 +26,12 @@ from pipeline.settings import Params
 
 Device = Literal["auto", "cpu", "cuda"]
 
+WITHOUT_SEVERITY = {"tasks": ("score", "level", "impairment", "motion")}
 # without LoRA, which is the paper's way; bfloat16 halves the time of a step where the CPU has it;
 # the question of severity, which came later, would change all these rows alike
 FROZEN: dict[str, Any] = {
     **{"lora_rank": 0, "practice_steps": 0, "align_weight": 3.0, "dtype": "bfloat16"},
-    "tasks": ("score", "level", "impairment", "motion"),
+    **WITHOUT_SEVERITY,
 }
 OF_FROZEN: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
@@ -50,6 +51,7 @@ OF_FROZEN: dict[str, dict[str, Any]] = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
+    "default, without severity": WITHOUT_SEVERITY,
     "default, ranking loss": {"rank_weight": 1.0},
     "frozen LLM": FROZEN,
     **{f"frozen LLM, {name}": {**FROZEN, **changed} for name, changed in OF_FROZEN.items()},
