@@ -226,30 +226,34 @@ class ReadOut:
             end: the place of the stem's end.
             cache: of the packed pass; grows.
         """
-        device, head = self._model.head.device, self._model.head.shape[1]
-        seen = torch.ones(head + packed.ids.shape[1], dtype=torch.bool)
-        seen[head:] = packed.allowed[0, end]
         text, read = "", 0
         ids: tuple[int, ...] = ()
         while not _NUMBER.fullmatch(text):
             allowed = self._allowed(text)
-            if len(allowed) > 1:
-                if ids not in known:
-                    new = len(ids) - read
-                    before = torch.cat([seen, seen.new_ones(read)]).expand(new, -1)
-                    rows = torch.cat([before, before.new_ones(new, new).tril()], dim=1)
-                    places = packed.positions[0, end] + 1 + torch.arange(read, len(ids))
-                    embeds = self._model.embed(torch.tensor([ids[read:]], device=device))
-                    hidden = self._model.decode(
-                        embeds, places[None].to(device), rows[None].to(device), cache
-                    )
-                    known, read = {**known, ids: self._model.logits(hidden[0, -1])}, len(ids)
-                likely = known[ids].cpu()
-                best = max(allowed, key=lambda index: float(likely[index]))
-            else:
+            if len(allowed) == 1:
                 (best,) = allowed
+            else:
+                logits = known.get(ids)
+                if logits is None:
+                    logits, read = self._read_on(ids, read, packed, end, cache), len(ids)
+                likely = logits.cpu()
+                best = max(allowed, key=lambda index: float(likely[index]))
             text, ids = text + allowed[best], (*ids, best)
         return float(text)
+
+    def _read_on(
+        self, ids: tuple[int, ...], read: int, packed: Packed, end: int, cache: Any
+    ) -> Tensor:
+        """Return the logits (vocabulary,) of what follows ids, of which the cache has so many."""
+        device, head = self._model.head.device, self._model.head.shape[1]
+        seen = torch.ones(head + packed.ids.shape[1] + read, dtype=torch.bool)
+        seen[head : head + packed.ids.shape[1]] = packed.allowed[0, end]
+        new = len(ids) - read
+        rows = torch.cat([seen.expand(new, -1), seen.new_ones(new, new).tril()], dim=1)
+        places = packed.positions[0, end] + 1 + torch.arange(read, len(ids))
+        embeds = self._model.embed(torch.tensor([ids[read:]], device=device))
+        hidden = self._model.decode(embeds, places[None].to(device), rows[None].to(device), cache)
+        return self._model.logits(hidden[0, -1])
 
     def _allowed(self, text: str) -> dict[int, str]:
         """Return the tokens that may follow the beginning of a number, by id."""

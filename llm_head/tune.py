@@ -108,7 +108,8 @@ def tune(
         markers=config.markers,
         cue=config.cue,
     )
-    closed = closed_tasks(record for video in videos["train"] for record in video.records)
+    learned = [record for video in videos["train"] for record in video.records]
+    closed = closed_tasks(learned)
     model = LmmVqa(
         llm,
         shape,
@@ -148,8 +149,7 @@ def tune(
     calibration = calibrate(ReadOut(model, chat, config.level_std), videos["val"], caches)
     if shard_llm:
         shards.gather(model)
-    learned = taught(record for video in videos["train"] for record in video.records)
-    return Tuned(model.eval(), chat, history, best_epoch, calibration, learned)
+    return Tuned(model.eval(), chat, history, best_epoch, calibration, taught(learned))
 
 
 def videos_of(

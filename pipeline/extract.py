@@ -46,7 +46,9 @@ def announce(planned: Plan, run: RunSettings, short: bool = True) -> None:
     """
     folders = ", ".join(str(cache.target.folder) for cache in planned.caches)
     log.info("%s: %s", folders, planned)
-    if not planned.jobs or not (short or run.decode_on != "cpu" or not is_short(planned.jobs)):
+    if not planned.jobs:
+        return
+    if not short and run.decode_on == "cpu" and is_short(planned.jobs):
         return
     ahead = estimate(planned.jobs, run)
     log.info("%s", ahead or "no estimate: none of the first videos can be read")

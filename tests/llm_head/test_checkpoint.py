@@ -153,13 +153,19 @@ def test_a_trained_llm_is_stored_with_the_head_and_needs_no_other(tmp_path: Path
         checkpoint.load(tmp_path / "model", FOUND, "cpu")
 
 
+def forget(model: Path, *names: str) -> None:
+    """Take settings out of a checkpoint that one of before did not have."""
+    path = model / "config.json"
+    written = json.loads(path.read_text())
+    for name in names:
+        del (written if name in written else written["settings"])[name]
+    path.write_text(json.dumps(written))
+
+
 def test_a_head_written_before_the_llm_could_be_trained_still_loads(tmp_path: Path) -> None:
     tuned, config = make(tmp_path)
     checkpoint.save(tmp_path / "model", tuned, config, FOUND)
-    path = tmp_path / "model" / "config.json"
-    written = json.loads(path.read_text())
-    del written["settings"]["train_llm"], written["settings"]["quantize"]
-    path.write_text(json.dumps(written))
+    forget(tmp_path / "model", "train_llm", "quantize")
     assert checkpoint.load(tmp_path / "model", FOUND, "cpu").llm_trained == "none"
 
 
@@ -176,10 +182,7 @@ def test_a_head_whose_projector_has_changed_since_is_refused(
     tuned, config = make(tmp_path, **asked)
     checkpoint.save(tmp_path / "model", tuned, config, FOUND)
     checkpoint.load(tmp_path / "model", FOUND, "cpu")
-    path = tmp_path / "model" / "config.json"
-    written = json.loads(path.read_text())
-    del (written if lacks in written else written["settings"])[lacks]
-    path.write_text(json.dumps(written))
+    forget(tmp_path / "model", lacks)
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load(tmp_path / "model", FOUND, "cpu")
 
@@ -187,9 +190,6 @@ def test_a_head_whose_projector_has_changed_since_is_refused(
 def test_a_head_of_before_is_not_asked_for_a_severity(tmp_path: Path) -> None:
     tuned, config = make(tmp_path)
     checkpoint.save(tmp_path / "model", tuned, config, FOUND)
-    path = tmp_path / "model" / "config.json"
-    written = json.loads(path.read_text())
-    del written["taught"]
-    path.write_text(json.dumps(written))
+    forget(tmp_path / "model", "taught")
     taught = checkpoint.load(tmp_path / "model", FOUND, "cpu").taught
     assert len(taught["motion"]) == 2 and not taught["severity"]
